@@ -1,0 +1,54 @@
+"""Events as the decoders give them: columns, not records.
+
+A frame needs x, y and polarity; a slicer needs t. Columns let each stage read only what it needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: One event as a record (13 bytes): t in microseconds, x from the left, y from the top, on = brighter.
+EVENT_DTYPE = np.dtype([("t", "<u8"), ("x", "<u2"), ("y", "<u2"), ("on", "?")])
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A batch of events as it came from a source, in columns of one length N.
+
+    Attributes:
+        t: uint64 [N], microseconds of the sensor's clock.
+        x: uint16 [N], pixels from the left, below the sensor's width.
+        y: uint16 [N], pixels from the top, below the sensor's height.
+        on: bool [N], True where the pixel got brighter.
+    """
+
+    t: NDArray[np.uint64]
+    x: NDArray[np.uint16]
+    y: NDArray[np.uint16]
+    on: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.t)
+
+    def __getitem__(self, part: slice) -> Packet:
+        """The events of a slice of indices, as views."""
+        return Packet(self.t[part], self.x[part], self.y[part], self.on[part])
+
+    def to_array(self) -> NDArray[np.void]:
+        """The same events as one array of `EVENT_DTYPE` [N] (a copy)."""
+        array = np.empty(len(self), EVENT_DTYPE)
+        array["t"], array["x"], array["y"], array["on"] = self.t, self.x, self.y, self.on
+        return array
+
+    @staticmethod
+    def from_array(events: NDArray[np.void]) -> Packet:
+        """Columns (copies) of an array of `EVENT_DTYPE` [N]."""
+        return Packet(
+            np.ascontiguousarray(events["t"]),
+            np.ascontiguousarray(events["x"]),
+            np.ascontiguousarray(events["y"]),
+            np.ascontiguousarray(events["on"]),
+        )

@@ -1,0 +1,15 @@
+// The Python module: typed arrays in, typed arrays out; every long loop runs without the GIL.
+#include <nanobind/nanobind.h>
+
+namespace nb = nanobind;
+
+void bind_decoders(nb::module_& m);
+void bind_frames(nb::module_& m);
+void bind_simulate(nb::module_& m);
+
+NB_MODULE(_native, m) {
+  m.doc() = "saccade's native core: decoders, frames and the event simulator.";
+  bind_decoders(m);
+  bind_frames(m);
+  bind_simulate(m);
+}
