@@ -1,1 +1,1 @@
-"""camera."""
+"""Light in, frames out: recordings, decoders, slicing, frames and the simulator."""

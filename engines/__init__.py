@@ -1,1 +1,1 @@
-"""engines."""
+"""Frames in, embeddings and labels out: models, engines and label banks."""

@@ -1,1 +1,1 @@
-"""stream."""
+"""Composition: the pipeline, its statistics, the wire, sinks and the command line."""

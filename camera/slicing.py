@@ -1,0 +1,224 @@
+"""Cutting a stream of packets into slices, by time or by number of events.
+
+Slices follow the sensor's clock and come in order. A clock that steps back a little keeps its events in
+the slice being filled; one that falls by more than `RESET_US`, or leaps over more than
+`MAX_EMPTY_SLICES` slices, starts the grid anew (counted in `restarts`), so that a damaged stamp can
+neither grow a slice without bound nor flood the encoder with empty ones.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saccade.camera.errors import SaccadeError
+from saccade.camera.events import Packet
+
+RESET_US = 1_000_000
+MAX_EMPTY_SLICES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Events of one window, as views of the packets they came in.
+
+    Attributes:
+        t_begin_us, t_end_us: the window [begin, end) in microseconds of the sensor's clock. A slice by
+            count begins at its first event and ends 1 us after its last.
+        first, last: indices [first, last) of its events in the stream; slices overlap where the
+            stride is shorter than the window.
+        packets: the events.
+    """
+
+    t_begin_us: int
+    t_end_us: int
+    first: int
+    last: int
+    packets: tuple[Packet, ...]
+
+    @property
+    def n_events(self) -> int:
+        """Number of events in the slice."""
+        return self.last - self.first
+
+    @property
+    def t_last_us(self) -> int:
+        """Time of the newest event; the window's end where there is none."""
+        return max((int(p.t.max()) for p in self.packets if len(p)), default=self.t_end_us)
+
+
+class Slicer(Protocol):
+    """Takes packets in order and gives the slices that they complete."""
+
+    restarts: int
+
+    def feed(self, packet: Packet) -> Iterator[Slice]:
+        """The slices that this packet completes."""
+        ...
+
+    def finish(self) -> Iterator[Slice]:
+        """The slices that the end of the stream completes; the last may be partly filled."""
+        ...
+
+
+class _Buffer:
+    """The packets that a later slice may still need, with their place in the stream."""
+
+    def __init__(self) -> None:
+        # (index of its first event, its events, their times made non-decreasing)
+        self.parts: deque[tuple[int, Packet, NDArray[np.uint64]]] = deque()
+        self.end = 0
+
+    def append(self, packet: Packet, times: NDArray[np.uint64]) -> None:
+        self.parts.append((self.end, packet, times))
+        self.end += len(packet)
+
+    def index_at(self, t_us: int) -> int:
+        """Index of the first event at or after `t_us`."""
+        for start, _, times in self.parts:
+            if int(times[-1]) >= t_us:
+                return start + int(np.searchsorted(times, np.uint64(max(t_us, 0))))
+        return self.end
+
+    def time_of(self, index: int) -> int:
+        for start, packet, times in self.parts:
+            if index < start + len(packet):
+                return int(times[index - start])
+        raise IndexError(index)
+
+    def take(self, first: int, last: int) -> tuple[Packet, ...]:
+        return tuple(
+            packet[max(first - start, 0) : last - start]
+            for start, packet, _ in self.parts
+            if first < start + len(packet) and start < last
+        )
+
+    def discard_before(self, index: int) -> None:
+        while self.parts and self.parts[0][0] + len(self.parts[0][1]) <= index:
+            self.parts.popleft()
+
+
+class TimeSlicer:
+    """Slices [t0 + k * stride, t0 + k * stride + window), t0 being the first event's time."""
+
+    def __init__(self, window_us: int, stride_us: int | None = None) -> None:
+        """Windows of `window_us`, one every `stride_us` microseconds (the window when None).
+
+        Raises:
+            SaccadeError: one of them is not positive.
+        """
+        self.window_us = _positive("window", window_us, "us")
+        self.stride_us = _positive("stride", window_us if stride_us is None else stride_us, "us")
+        self.restarts = 0
+        self._buffer = _Buffer()
+        self._begin: int | None = None
+        self._newest = 0
+        self._first = 0  # no slice may reach back before this event: the grid began there
+        self._covered = 0
+
+    def feed(self, packet: Packet) -> Iterator[Slice]:
+        """The slices that are over now that the clock has reached this packet's last event."""
+        for piece in _split_at_falls(packet):
+            if self._begin is not None and int(piece.t[0]) + RESET_US < self._newest:
+                yield from self._restart()
+            if self._begin is None:
+                self._begin = self._newest = int(piece.t[0])
+            times = np.maximum.accumulate(np.maximum(piece.t, np.uint64(self._newest)))
+            self._newest = int(times[-1])
+            self._buffer.append(piece, times)
+            yield from self._cut(self._newest)
+
+    def finish(self) -> Iterator[Slice]:
+        """The window that was being filled, where it holds an event that no slice before it held."""
+        if self._begin is not None and self._begin <= self._newest:
+            if self._covered < self._buffer.end:
+                yield self._slice(self._begin)
+            self._begin += self.stride_us
+
+    def _restart(self) -> Iterator[Slice]:
+        yield from self.finish()
+        self.restarts += 1
+        self._begin = None
+        self._first = self._buffer.end
+
+    def _cut(self, now_us: int) -> Iterator[Slice]:
+        assert self._begin is not None
+        empty = 0
+        while self._begin + self.window_us <= now_us:
+            cut = self._slice(self._begin)
+            empty = 0 if cut.n_events else empty + 1
+            if empty > MAX_EMPTY_SLICES:
+                self.restarts += 1
+                following = self._buffer.time_of(cut.last)
+                self._begin += (following - self._begin) // self.stride_us * self.stride_us
+                empty = 0
+                continue
+            yield cut
+            self._begin += self.stride_us
+
+    def _slice(self, begin: int) -> Slice:
+        end = begin + self.window_us
+        first = max(self._buffer.index_at(begin), self._first)
+        last = max(self._buffer.index_at(end), first)
+        packets = self._buffer.take(first, last)
+        self._covered = max(self._covered, last)
+        self._buffer.discard_before(self._buffer.index_at(begin + self.stride_us))
+        return Slice(begin, end, first, last, packets)
+
+
+class CountSlicer:
+    """Slices of `count` events, one every `stride` events."""
+
+    def __init__(self, count: int, stride: int | None = None) -> None:
+        """Raises SaccadeError where `count` or `stride` (`count` when None) is not positive."""
+        self.count = _positive("count", count, "events")
+        self.stride = _positive("stride", count if stride is None else stride, "events")
+        self.restarts = 0
+        self._buffer = _Buffer()
+        self._first = 0
+        self._covered = 0
+
+    def feed(self, packet: Packet) -> Iterator[Slice]:
+        """The slices that this packet fills."""
+        if len(packet):
+            self._buffer.append(packet, packet.t)
+        while self._first + self.count <= self._buffer.end:
+            yield self._slice(self._first + self.count)
+
+    def finish(self) -> Iterator[Slice]:
+        """One last slice of the events that no slice held, fewer than `count` new ones."""
+        if self._first < self._buffer.end and self._covered < self._buffer.end:
+            yield self._slice(self._buffer.end)
+
+    def _slice(self, last: int) -> Slice:
+        packets = self._buffer.take(self._first, last)
+        begin = min(int(p.t.min()) for p in packets)
+        end = max(int(p.t.max()) for p in packets) + 1
+        cut = Slice(begin, end, self._first, last, packets)
+        self._covered = last
+        self._first += self.stride
+        self._buffer.discard_before(self._first)
+        return cut
+
+
+def _positive(name: str, value: int, unit: str) -> int:
+    if value <= 0:
+        raise SaccadeError(f"{name} {value} {unit}: must be positive")
+    return value
+
+
+def _split_at_falls(packet: Packet) -> list[Packet]:
+    """The packet cut before each event whose time falls by more than `RESET_US`."""
+    if not len(packet):
+        return []
+    t = packet.t
+    if len(t) > 1 and np.any(t[1:] + np.uint64(RESET_US) < t[:-1]):
+        falls = np.flatnonzero(t[1:] + np.uint64(RESET_US) < t[:-1]) + 1
+        edges = [0, *falls.tolist(), len(t)]
+        return [packet[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [packet]

@@ -1,0 +1,34 @@
+"""The engine: a runtime holding an encoder. Four things, so that any runtime can stand behind it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Engine(Protocol):
+    """Turns frames into embeddings. Not thread-safe: one thread at a time.
+
+    The caller writes frames into `input`, calls `run(n)` and reads `output[:n]`; both buffers stay the
+    same for the engine's life, so nothing is allocated per frame.
+    """
+
+    @property
+    def input(self) -> NDArray[np.float32]:
+        """float32 [batch, channels, size, size], written by the caller."""
+        ...
+
+    @property
+    def output(self) -> NDArray[np.float32]:
+        """float32 [batch, dimension], L2-normalised rows, valid until the next run."""
+        ...
+
+    def run(self, n: int) -> None:
+        """Encodes the first `n` frames of `input` into the first `n` rows of `output`."""
+        ...
+
+    def close(self) -> None:
+        """Gives the runtime's memory back; the engine cannot be used after it."""
+        ...

@@ -1,0 +1,94 @@
+"""Slices: every event where it belongs, for any cutting of the stream into packets."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from saccade.camera.errors import SaccadeError
+from saccade.camera.events import Packet
+from saccade.camera.slicing import MAX_EMPTY_SLICES, CountSlicer, TimeSlicer
+
+
+def packet(times) -> Packet:
+    n = len(times)
+    return Packet(
+        np.asarray(times, np.uint64),
+        np.arange(n, dtype=np.uint16),
+        np.zeros(n, np.uint16),
+        np.zeros(n, bool),
+    )
+
+
+def run(slicer, times, cuts=()):
+    edges = [0, *sorted(cuts), len(times)]
+    slices = []
+    for a, b in zip(edges[:-1], edges[1:], strict=True):
+        slices += slicer.feed(packet(times[a:b]))
+    return slices + list(slicer.finish())
+
+
+def times_of(cut):
+    return [int(t) for p in cut.packets for t in p.t]
+
+
+sorted_times = st.lists(st.integers(0, 900), min_size=1, max_size=60).map(sorted)
+
+
+@settings(max_examples=150, deadline=None)
+@given(sorted_times, st.integers(1, 900), st.integers(1, 1500), st.data())
+def test_time_slices_equal_their_definition_for_any_packets(times, window, stride, data):
+    cuts = data.draw(st.lists(st.integers(0, len(times)), max_size=5))
+    slices = run(TimeSlicer(window, stride), times, cuts)
+    for k, cut in enumerate(slices):
+        assert cut.t_begin_us == times[0] + k * stride
+        assert cut.t_end_us - cut.t_begin_us == window
+        assert times_of(cut) == [t for t in times if cut.t_begin_us <= t < cut.t_end_us]
+        assert cut.n_events == len(times_of(cut))
+    if stride <= window:
+        assert max(c.last for c in slices) == len(times)
+
+
+@settings(max_examples=150, deadline=None)
+@given(sorted_times, st.integers(1, 30), st.integers(1, 40), st.data())
+def test_count_slices_equal_their_definition_for_any_packets(times, count, stride, data):
+    cuts = data.draw(st.lists(st.integers(0, len(times)), max_size=5))
+    slices = run(CountSlicer(count, stride), times, cuts)
+    for k, cut in enumerate(slices):
+        assert cut.first == k * stride
+        assert times_of(cut) == times[cut.first : cut.first + count]
+    if stride <= count:
+        assert max(c.last for c in slices) == len(times)
+
+
+def test_a_small_step_back_stays_in_its_slice():
+    slices = run(TimeSlicer(100), [0, 90, 120, 80, 150, 260])
+    assert [times_of(s) for s in slices] == [[0, 90], [120, 80, 150], [260]]
+
+
+def test_a_fallen_clock_starts_the_grid_anew():
+    slicer = TimeSlicer(100)
+    slices = run(slicer, [5_000_000, 5_000_050, 10, 60, 115])
+    assert [times_of(s) for s in slices] == [[5_000_000, 5_000_050], [10, 60], [115]]
+    assert slicer.restarts == 1
+
+
+def test_a_leap_of_a_day_gives_a_bounded_number_of_empty_slices():
+    slicer = TimeSlicer(1000)
+    slices = run(slicer, [0, 10, 86_400_000_000, 86_400_000_001])
+    assert len(slices) == MAX_EMPTY_SLICES + 2
+    assert times_of(slices[-1]) == [86_400_000_000, 86_400_000_001]
+    assert slicer.restarts == 1
+
+
+def test_a_million_equal_stamps_are_one_slice():
+    (cut,) = run(TimeSlicer(1000), np.full(1_000_000, 7))
+    assert cut.n_events == 1_000_000
+
+
+@pytest.mark.parametrize("make", [TimeSlicer, CountSlicer])
+@pytest.mark.parametrize("values", [(0,), (-5,), (10, 0)])
+def test_nothing_but_positive_lengths(make, values):
+    with pytest.raises(SaccadeError, match="must be positive"):
+        make(*values)
