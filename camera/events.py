@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-#: One event as a record (13 bytes): t in microseconds, x from the left, y from the top, on = brighter.
+#: One event as a record (13 bytes): t in microseconds, x from the left, y from the top, on where
+#: the pixel got brighter.
 EVENT_DTYPE = np.dtype([("t", "<u8"), ("x", "<u2"), ("y", "<u2"), ("on", "?")])
 
 

@@ -1,7 +1,7 @@
 """Frames: a slice of events counted per polarity, normalised and brought to the encoder's size.
 
-The three normalisations are the presets of the CLIP event-encoder literature (arXiv 2412.03093 and its
-released code). With c_on, c_off the counts of a pixel and S = c_on + c_off:
+The three normalisations are the presets of the CLIP event-encoder literature (arXiv 2412.03093 and
+its released code). With c_on, c_off the counts of a pixel and S = c_on + c_off:
 
     paper    v = S / (max S + 1)                                       in [0, 1), empty pixel 0
     signed   v = c_on / (max c_on + 1) + c_off / (max c_off + 1) - 1   in [-1, 1), empty pixel -1
@@ -34,8 +34,8 @@ class FrameSpec:
     Attributes:
         kind: the normalisation (see the module's text).
         size: side of the square frame in pixels.
-        counting: "sensor" counts at the sensor's size, normalises and resizes (antialiased bilinear,
-            both axes on their own); "encoder" scales coordinates to the frame first
+        counting: "sensor" counts at the sensor's size, normalises and resizes (antialiased
+            bilinear, both axes on their own); "encoder" scales coordinates to the frame first
             (x * size // width, y * size // height) and counts there, as N-ImageNet training does.
         clamp: c of the kind `clamped`, in events per pixel.
     """

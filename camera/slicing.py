@@ -1,7 +1,7 @@
 """Cutting a stream of packets into slices, by time or by number of events.
 
-Slices follow the sensor's clock and come in order. A clock that steps back a little keeps its events in
-the slice being filled; one that falls by more than `RESET_US`, or leaps over more than
+Slices follow the sensor's clock and come in order. A clock that steps back a little keeps its
+events in the slice being filled; one that falls by more than `RESET_US`, or leaps over more than
 `MAX_EMPTY_SLICES` slices, starts the grid anew (counted in `restarts`), so that a damaged stamp can
 neither grow a slice without bound nor flood the encoder with empty ones.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -28,8 +29,8 @@ class Slice:
     """Events of one window, as views of the packets they came in.
 
     Attributes:
-        t_begin_us, t_end_us: the window [begin, end) in microseconds of the sensor's clock. A slice by
-            count begins at its first event and ends 1 us after its last.
+        t_begin_us, t_end_us: the window [begin, end) in microseconds of the sensor's clock. A slice
+            by count begins at its first event and ends 1 us after its last.
         first, last: indices [first, last) of its events in the stream; slices overlap where the
             stride is shorter than the window.
         packets: the events.
@@ -134,7 +135,7 @@ class TimeSlicer:
             yield from self._cut(self._newest)
 
     def finish(self) -> Iterator[Slice]:
-        """The window that was being filled, where it holds an event that no slice before it held."""
+        """The window being filled, where it holds an event that no slice before it held."""
         if self._begin is not None and self._begin <= self._newest:
             if self._covered < self._buffer.end:
                 yield self._slice(self._begin)
@@ -220,5 +221,5 @@ def _split_at_falls(packet: Packet) -> list[Packet]:
     if len(t) > 1 and np.any(t[1:] + np.uint64(RESET_US) < t[:-1]):
         falls = np.flatnonzero(t[1:] + np.uint64(RESET_US) < t[:-1]) + 1
         edges = [0, *falls.tolist(), len(t)]
-        return [packet[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        return [packet[a:b] for a, b in pairwise(edges)]
     return [packet]

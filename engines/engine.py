@@ -1,4 +1,4 @@
-"""The engine: a runtime holding an encoder. Four things, so that any runtime can stand behind it."""
+"""The engine: a runtime holding an encoder. Four members, so that any runtime can be one."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 class Engine(Protocol):
     """Turns frames into embeddings. Not thread-safe: one thread at a time.
 
-    The caller writes frames into `input`, calls `run(n)` and reads `output[:n]`; both buffers stay the
-    same for the engine's life, so nothing is allocated per frame.
+    The caller writes frames into `input`, calls `run(n)` and reads `output[:n]`; both buffers stay
+    the same for the engine's life, so nothing is allocated per frame.
     """
 
     @property

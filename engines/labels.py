@@ -81,11 +81,13 @@ class LabelBank:
         close: list[str] = []
         for word in words:
             close += [n for n in difflib.get_close_matches(word, known, 2) if n not in close]
-        hint = f"near it: {', '.join(close)}" if close else f"it has {', '.join(self.names[:5])}, ..."
+        hint = (
+            f"near it: {', '.join(close)}" if close else f"it has {', '.join(self.names[:5])}, ..."
+        )
         return (
             f"label{'s' * (len(words) > 1)} {', '.join(map(repr, words))}: not in the bank of "
             f"{self.space}, which knows {len(self.names)} words ({hint}); "
-            "`saccade labels` lists them"
+            "`saccade labels show` lists them"
         )
 
 
@@ -106,7 +108,7 @@ def read_labels(text: str) -> list[str]:
             lines = path.read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise LabelError(
-                f"label file {text}: cannot be read ({error}); give a text file with one label a line"
+                f"label file {text}: cannot be read ({error}); give a text file, one label a line"
             ) from None
         words = [line.split("#")[0].strip() for line in lines]
     else:

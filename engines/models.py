@@ -1,4 +1,4 @@
-"""Models: a folder with `model.onnx`, its manifest `model.toml` and its label bank `labels.safetensors`."""
+"""Models: folders of `model.onnx`, a manifest `model.toml`, a label bank `labels.safetensors`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ModelError(SaccadeError):
 
 
 class InputInfo(msgspec.Struct, frozen=True):
-    """`[input]`: the tensor's name, the frame's side in pixels, channels (copies of the gray frame)."""
+    """`[input]`: the tensor's name, the frame's side in pixels, channels (copies of the frame)."""
 
     name: str
     size: int

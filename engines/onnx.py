@@ -28,7 +28,7 @@ class OnnxEngine:
         options: Any = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or min(os.cpu_count() or 1, 4)
         options.inter_op_num_threads = 1
-        # Idle threads must sleep, not spin: decoding and counting need the cores between two frames.
+        # Idle threads must sleep, not spin: decoding and counting need the cores between frames.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.log_severity_level = 3
         try:

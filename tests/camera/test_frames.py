@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tests.reference import frames as reference
+
 from saccade.camera.errors import SaccadeError
 from saccade.camera.events import Packet
 from saccade.camera.frames import FrameMaker, FrameSpec
-
-from tests.reference import frames as reference
 
 
 def random_packet(n: int, width: int, height: int, seed: int = 0) -> Packet:

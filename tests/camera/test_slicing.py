@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from saccade.camera.errors import SaccadeError
 from saccade.camera.events import Packet
 from saccade.camera.slicing import MAX_EMPTY_SLICES, CountSlicer, TimeSlicer
@@ -24,7 +27,7 @@ def packet(times) -> Packet:
 def run(slicer, times, cuts=()):
     edges = [0, *sorted(cuts), len(times)]
     slices = []
-    for a, b in zip(edges[:-1], edges[1:], strict=True):
+    for a, b in pairwise(edges):
         slices += slicer.feed(packet(times[a:b]))
     return slices + list(slicer.finish())
 

@@ -1,0 +1,164 @@
+"""The command line. Everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+app = typer.Typer(
+    name="saccade",
+    help="Live zero-shot labels for event cameras.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+labels_app = typer.Typer(help="The words that a model can label with.", no_args_is_help=True)
+app.add_typer(labels_app, name="labels")
+
+DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
+
+
+class Frame(str, Enum):
+    """Values of --frame."""
+
+    paper = "paper"
+    signed = "signed"
+    clamped = "clamped"
+
+
+Geometry = Annotated[
+    Optional[str],  # noqa: UP007 (typer reads annotations at run time, on 3.10 too)
+    typer.Option(help="Sensor size WIDTHxHEIGHT, for recordings that do not say it."),
+]
+ModelName = Annotated[str, typer.Option(help="A bundled model's name or a model folder.")]
+
+
+@app.command()
+def run(
+    source: Annotated[str, typer.Argument(help="A recording: AEDAT4, EVT2 or EVT3, by content.")],
+    labels: Annotated[
+        Optional[str],  # noqa: UP007
+        typer.Option(help="Words set apart by commas, or a file with one a line; all by default."),
+    ] = None,
+    window: Annotated[
+        Optional[str],  # noqa: UP007
+        typer.Option(help="Slice by time: 30ms, 500us, 1s. [default: 30ms]"),
+    ] = None,
+    count: Annotated[
+        Optional[int],  # noqa: UP007
+        typer.Option(help="Slice by number of events instead, such as 30000."),
+    ] = None,
+    stride: Annotated[
+        Optional[str],  # noqa: UP007
+        typer.Option(help="From slice to slice: a time, or events with --count."),
+    ] = None,
+    frame: Annotated[
+        Optional[Frame],  # noqa: UP007
+        typer.Option(help="Another normalisation than the model was trained with."),
+    ] = None,
+    model: ModelName = "saccade-mini",
+    speed: Annotated[
+        str, typer.Option(help="1.0 is the recording's clock; or 2.0, or max.")
+    ] = "1.0",
+    loop: Annotated[bool, typer.Option("--loop", help="Begin again at the end.")] = False,
+    top: Annotated[int, typer.Option(help="Labels per slice.")] = 5,
+    out: Annotated[
+        Optional[list[str]],  # noqa: UP007
+        typer.Option(help="zmq://127.0.0.1:5556, ipc://PATH, jsonl:FILE or jsonl:-; repeatable."),
+    ] = None,
+    summary: Annotated[
+        Optional[Path],  # noqa: UP007
+        typer.Option(help="Write the exit summary to this file as JSON."),
+    ] = None,
+    stream: Annotated[str, typer.Option(help="Name of the stream in topics.")] = "cam",
+    geometry: Geometry = None,
+    wait_for: Annotated[
+        int, typer.Option(help="Wait for this many subscribers before the first slice.")
+    ] = 0,
+    fail_on_drop: Annotated[
+        bool, typer.Option("--fail-on-drop", help="Exit with 3 where any event was dropped.")
+    ] = False,
+) -> None:
+    """Label a recording and publish the labels."""
+    from saccade.stream.run import RunOptions, run_source
+
+    options = RunOptions(
+        source=source,
+        labels=labels,
+        window=window,
+        count=count,
+        stride=stride,
+        frame=frame.value if frame else None,
+        model=model,
+        speed=speed,
+        loop=loop,
+        top=top,
+        out=tuple(out or ()),
+        summary=summary,
+        stream=stream,
+        geometry=geometry,
+        wait_for=wait_for,
+    )
+    dropped = run_source(options)
+    if dropped and fail_on_drop:
+        typer.echo(f"error: {dropped} events were dropped (--fail-on-drop)", err=True)
+        raise typer.Exit(3)
+
+
+@app.command()
+def listen(
+    address: Annotated[str, typer.Argument(help="Where a publisher is bound.")] = DEFAULT_ADDRESS,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    count: Annotated[int, typer.Option(help="End after this many labels; 0 is never.")] = 0,
+    timeout: Annotated[
+        float, typer.Option(help="End after this many seconds without a message; 0 is never.")
+    ] = 0.0,
+    until_end: Annotated[
+        bool, typer.Option("--until-end", help="End when the publisher says that its run ended.")
+    ] = False,
+) -> None:
+    """Print the labels that a publisher sends."""
+    from saccade.stream.listen import listen_to
+
+    listen_to(address, as_json=as_json, count=count, timeout_s=timeout or None, until_end=until_end)
+
+
+@app.command()
+def inspect(
+    file: Annotated[str, typer.Argument(help="A recording.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    geometry: Geometry = None,
+) -> None:
+    """Say what is in a recording: format, sensor, counts, times, damage."""
+    from saccade.stream.report import inspect_file
+
+    inspect_file(file, as_json=as_json, geometry=geometry)
+
+
+@labels_app.command("show")
+def labels_show(model: ModelName = "saccade-mini") -> None:
+    """List the words of a model's label bank."""
+    from saccade.engines.models import load_model
+
+    for name in load_model(model).labels().names:
+        typer.echo(name)
+
+
+def main() -> None:
+    """The `saccade` command: a mistake of the user's is one line and exit code 2."""
+    try:
+        app()
+    except ValueError as error:
+        from saccade.camera.errors import SaccadeError
+
+        if not isinstance(error, SaccadeError):
+            raise
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of our output has gone: nothing left to say, or to flush
+        sys.stderr.close()
+        sys.exit(0)

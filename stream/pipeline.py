@@ -1,0 +1,263 @@
+"""The pipeline: recording -> slices -> frames -> embeddings -> labels, a thread for each stage."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from saccade.camera.errors import RecordingError, SaccadeError
+from saccade.camera.frames import FrameKind, FrameMaker
+from saccade.camera.recordings import Recording, open_recording
+from saccade.camera.slicing import CountSlicer, Slicer, TimeSlicer
+from saccade.engines.engine import Engine
+from saccade.engines.labels import LabelScorer, read_labels
+from saccade.engines.models import DEFAULT_MODEL, Model, load_model
+from saccade.engines.onnx import OnnxEngine
+from saccade.stream.durations import parse_duration_us, parse_speed
+from saccade.stream.prediction import Encoded, Framed, Prediction, Timing
+from saccade.stream.prefetch import Prefetch
+from saccade.stream.replay import Replay, TimedSlice
+from saccade.stream.statistics import Latencies, Ledger, Summary
+
+T = TypeVar("T")
+
+SLICE_QUEUE = 8  # slices that may wait for a frame, and how much memory they may hold:
+SLICE_QUEUE_BYTES = 256 << 20
+EVENT_BYTES = 13
+DEFAULT_WINDOW = "30ms"
+
+
+class Pipeline:
+    """Labels a recording. Iterate it once for `Prediction`s; then read `summary`.
+
+        with saccade.Pipeline("cup.aedat4", labels=["cup", "chair"]) as pipeline:
+            for prediction in pipeline:
+                print(prediction.t_end_us, prediction.labels[0], prediction.scores[0])
+
+    At speed `max` nothing is dropped: a slow stage makes the ones before it wait. At a set speed
+    slices leave by the recording's clock, and where a stage falls behind the oldest whole slice is dropped
+    and counted. Decoding, framing and encoding run on threads of their own, mostly without the GIL.
+    """
+
+    def __init__(
+        self,
+        source: str | Path | Recording,
+        *,
+        model: str | Path | Model = DEFAULT_MODEL,
+        labels: str | Sequence[str] | None = None,
+        window: str | int | None = None,
+        count: int | None = None,
+        stride: str | int | None = None,
+        frame: FrameKind | None = None,
+        speed: float | str = "max",
+        loop: bool = False,
+        top: int = 5,
+        engine: Engine | None = None,
+        geometry: tuple[int, int] | None = None,
+    ) -> None:
+        """Opens the source and loads the model.
+
+        Args:
+            source: a recording's path, or an open recording (then closing it is the caller's).
+            model: a bundled model's name, a model folder, or a loaded model.
+            labels: words of the model's label bank, a sequence or as `--labels` takes them; all
+                when None.
+            window: length of a slice, "30ms" or microseconds; 30 ms when `count` is None too.
+            count: events per slice, instead of a window.
+            stride: from one slice to the next, a duration with `window`, events with `count`; by
+                default slices follow each other without gap or overlap.
+            frame: another normalisation than the model was trained with.
+            speed: 1.0 replays in real time, "max" as fast as the stages go.
+            loop: begins again at the end, its clock going on.
+            top: labels per prediction.
+            engine: an engine to use instead of ONNX Runtime.
+            geometry: (width, height) for recordings that do not say it.
+
+        Raises:
+            SaccadeError: a setting, the source, the model or the labels are refused, in one line.
+        """
+        slicer = _slicer(window, count, stride)
+        replay_speed = parse_speed(speed)
+        self.model = model if isinstance(model, Model) else load_model(model)
+        bank = self.model.labels()
+        if labels is not None:
+            bank = bank.select(read_labels(labels) if isinstance(labels, str) else labels)
+        self.bank = bank
+        self._scorer = LabelScorer(bank, self.model.manifest.embedding.scale, top)
+        self._owned = not isinstance(source, Recording)
+        opened = source if isinstance(source, Recording) else open_recording(source, geometry)
+        self.recording: Recording = opened
+        spec = self.model.frame_spec(frame)
+        self._frame_maker = FrameMaker(opened.width, opened.height, spec)
+        self._owns_engine = engine is None
+        self._engine = engine or OnnxEngine(self.model)
+        self._replay = Replay(opened, slicer, replay_speed, loop)
+        self._slicer = slicer
+        self._drops = not math.isinf(replay_speed)
+        self.ledger = Ledger()
+        self.latencies = Latencies()
+        self.labelled = 0
+        self._stages: list[Prefetch[TimedSlice] | Prefetch[Framed] | Prefetch[Encoded]] = []
+        self._started = 0.0
+        self._ended = 0.0
+        self._exhausted = False
+
+    def __enter__(self) -> Pipeline:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Prediction]:
+        """Predictions in the order of their slices.
+
+        Raises:
+            RecordingError: the recording is damaged; every slice of the events before was yielded.
+            SaccadeError: it was iterated before.
+        """
+        if self._started:
+            raise SaccadeError("pipeline: already iterated; make another for another pass")
+        self._started = time.monotonic()
+        try:
+            for seq, encoded in enumerate(self._encoded()):
+                yield self._predict(seq, encoded)
+            self._exhausted = True
+        except RecordingError:
+            self._exhausted = True  # it comes after the last slice before the damage
+            raise
+        finally:
+            self.close()
+
+    def _encoded(self) -> Prefetch[Encoded]:
+        slices = Prefetch(
+            self._replay,
+            SLICE_QUEUE,
+            name="decode",
+            on_drop=self._drop if self._drops else None,
+            max_bytes=SLICE_QUEUE_BYTES,
+            nbytes=lambda timed: timed.cut.n_events * EVENT_BYTES,
+        )
+        frames = Prefetch(self._frames(slices), 1, name="frame")
+        encoded = Prefetch(self._encode(frames), 1, name="encode")
+        self._stages = [slices, frames, encoded]
+        return encoded
+
+    def _drop(self, timed: TimedSlice) -> None:
+        self.ledger.drop(timed.cut.first, timed.cut.last)
+
+    def _frames(self, slices: Iterable[TimedSlice]) -> Iterator[Framed]:
+        for timed in slices:
+            started = time.perf_counter_ns()
+            frame = self._frame_maker.make(timed.cut.packets)
+            yield Framed(timed, frame, (time.perf_counter_ns() - started) / 1000)
+
+    def _encode(self, frames: Iterable[Framed]) -> Iterator[Encoded]:
+        for framed in frames:
+            started = time.perf_counter_ns()
+            self._engine.input[0] = framed.frame  # copied to each channel
+            self._engine.run(1)
+            embedding = self._engine.output[0].copy()
+            encode_us = (time.perf_counter_ns() - started) / 1000
+            labels, scores = self._scorer(embedding)
+            label_us = (time.perf_counter_ns() - started) / 1000 - encode_us
+            yield Encoded(framed, embedding, labels, scores, encode_us, label_us)
+
+    def _predict(self, seq: int, encoded: Encoded) -> Prediction:
+        timed = encoded.framed.timed
+        cut = timed.cut
+        dropped = self.ledger.publish(cut.first, cut.last)
+        dropped["source"] = timed.source_dropped
+        published_ns = time.monotonic_ns()
+        latency_us = (published_ns - timed.received_ns) / 1000
+        self.latencies.add(latency_us)
+        self.labelled += 1
+        stage_us = {
+            "decode": timed.decode_us,
+            "frame": encoded.framed.frame_us,
+            "encode": encoded.encode_us,
+            "label": encoded.label_us,
+        }
+        return Prediction(
+            seq=seq,
+            t_begin_us=cut.t_begin_us,
+            t_end_us=cut.t_end_us,
+            n_events=cut.n_events,
+            labels=encoded.labels,
+            scores=encoded.scores,
+            embedding=encoded.embedding,
+            frame=encoded.framed.frame,
+            dropped=dropped,
+            timing=Timing(timed.received_ns, published_ns, latency_us, stage_us),
+        )
+
+    def stop(self) -> None:
+        """Ends in good order: what was read is still labelled, then the iteration ends."""
+        self._replay.stop()
+
+    def close(self) -> None:
+        """Ends at once: slices on their way are dropped and counted. Safe to call again."""
+        if self._ended:
+            return
+        self._replay.stop()
+        for stage in self._stages:
+            stage.cancel()
+        for stage in self._stages:
+            stage.close()
+        if not self._exhausted:  # what is neither published nor known as dropped was on its way
+            self.ledger.drop(0, self._replay.events)
+        self.ledger.close(self._replay.events)
+        self._ended = time.monotonic()
+        if self._owns_engine:
+            self._engine.close()
+        if self._owned:
+            self.recording.close()
+
+    @property
+    def backlog(self) -> int:
+        """Slices that wait between two stages now."""
+        return sum(stage.backlog for stage in self._stages)
+
+    @property
+    def events_in(self) -> int:
+        """Events that the source gave so far, those that it dropped included."""
+        return self._replay.events + self._replay.source_dropped
+
+    @property
+    def summary(self) -> Summary:
+        """The accounts so far; exact once the iteration has ended or `close` was called."""
+        dropped = dict(self.ledger.dropped)
+        dropped["source"] = self._replay.source_dropped
+        ended = self._ended or time.monotonic()
+        return Summary(
+            events_in=self.events_in,
+            events_published=self.ledger.published,
+            dropped=dropped,
+            slices=self._replay.slices,
+            labels=self.labelled,
+            latency_us=self.latencies.summary(),
+            seconds=round(ended - self._started, 6) if self._started else 0.0,
+        )
+
+
+def _slicer(window: str | int | None, count: int | None, stride: str | int | None) -> Slicer:
+    if count is not None:
+        if window is not None:
+            raise SaccadeError("window and count: both given; slice by time or by count, not both")
+        if isinstance(stride, str):
+            if not stride.isdecimal():
+                raise SaccadeError(f"stride {stride!r}: with a count it is a number of events")
+            stride = int(stride)
+        return CountSlicer(count, stride)
+    window = DEFAULT_WINDOW if window is None else window
+    window_us = parse_duration_us(window, "window") if isinstance(window, str) else window
+    stride_us = parse_duration_us(stride, "stride") if isinstance(stride, str) else stride
+    return TimeSlicer(window_us, stride_us)

@@ -1,0 +1,76 @@
+"""What the pipeline yields, and what travels between its stages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saccade.stream.replay import TimedSlice
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When it happened. Clocks are `time.monotonic_ns()`.
+
+    Attributes:
+        received_ns: arrival of the slice's last event (see `TimedSlice`).
+        published_ns: when the labels were ready.
+        latency_us: from the one to the other, microseconds: event to label.
+        stage_us: microseconds spent in `decode`, `frame`, `encode` and `label`; waiting excluded.
+    """
+
+    received_ns: int
+    published_ns: int
+    latency_us: float
+    stage_us: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The labels of one slice.
+
+    Attributes:
+        seq: number of the prediction, from 0.
+        t_begin_us, t_end_us: the slice's window [begin, end), microseconds of the sensor's clock.
+        n_events: events in the slice.
+        labels: the best labels, best first.
+        scores: their probabilities over all labels in use.
+        embedding: float32 [dimension], L2-normalised, in the model's space.
+        frame: float32 [size, size], what the encoder saw.
+        dropped: events lost so far by stage: source, queue, slice, publish.
+        timing: everything that differs from run to run.
+    """
+
+    seq: int
+    t_begin_us: int
+    t_end_us: int
+    n_events: int
+    labels: tuple[str, ...]
+    scores: tuple[float, ...]
+    embedding: NDArray[np.float32]
+    frame: NDArray[np.float32]
+    dropped: dict[str, int]
+    timing: Timing
+
+
+@dataclass(frozen=True, slots=True)
+class Framed:
+    """A slice and its frame, float32 [size, size]."""
+
+    timed: TimedSlice
+    frame: NDArray[np.float32]
+    frame_us: float
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A frame with its embedding, float32 [dimension], and its best labels."""
+
+    framed: Framed
+    embedding: NDArray[np.float32]
+    labels: tuple[str, ...]
+    scores: tuple[float, ...]
+    encode_us: float
+    label_us: float

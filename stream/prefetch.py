@@ -1,0 +1,120 @@
+"""The one threading primitive: a stage runs ahead on its own thread behind a bounded queue."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Prefetch(Generic[T]):
+    """Pulls `items` on a thread of its own and hands them on in order, the end and errors included.
+
+    At most `size` items and `max_bytes` bytes wait. When the queue is full, the stage waits
+    (back-pressure), or, where `on_drop` is given, the oldest item that waits is dropped and handed
+    to `on_drop` (on the stage's thread). An item larger than `max_bytes` waits alone, so a bound can
+    never deadlock.
+    """
+
+    def __init__(
+        self,
+        items: Iterable[T],
+        size: int,
+        *,
+        name: str,
+        on_drop: Callable[[T], None] | None = None,
+        max_bytes: int = 0,
+        nbytes: Callable[[T], int] = lambda _: 0,
+    ) -> None:
+        """Starts pulling at once; `max_bytes` 0 bounds the number of items alone."""
+        assert size > 0
+        self._items = iter(items)
+        self._size = size
+        self._on_drop = on_drop
+        self._max_bytes = max_bytes
+        self._nbytes = nbytes
+        self._queue: deque[T] = deque()
+        self._bytes = 0
+        self._changed = threading.Condition()
+        self._ended = False
+        self._closed = False
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._pull, name=f"saccade-{name}", daemon=True)
+        self._thread.start()
+
+    def _pull(self) -> None:
+        try:
+            for item in self._items:
+                if not self._put(item):
+                    break
+        except BaseException as error:  # carried to the consumer, whatever it is
+            self._error = error
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    def _full(self, nbytes: int) -> bool:
+        too_big = 0 < self._max_bytes < self._bytes + nbytes
+        return bool(self._queue) and (len(self._queue) >= self._size or too_big)
+
+    def _put(self, item: T) -> bool:
+        nbytes = self._nbytes(item)
+        dropped: list[T] = []
+        with self._changed:
+            while self._full(nbytes) and not self._closed:
+                if self._on_drop is None:
+                    self._changed.wait()
+                else:
+                    dropped.append(self._pop())
+            if self._closed:
+                return False
+            # Counted before the newer item is seen, so that accounts are in the order of slices.
+            for old in dropped:
+                assert self._on_drop is not None
+                self._on_drop(old)
+            self._queue.append(item)
+            self._bytes += nbytes
+            self._changed.notify_all()
+        return True
+
+    def _pop(self) -> T:
+        item = self._queue.popleft()
+        self._bytes -= self._nbytes(item)
+        return item
+
+    def __iter__(self) -> Iterator[T]:
+        return self
+
+    def __next__(self) -> T:
+        with self._changed:
+            while not self._queue and not self._ended and not self._closed:
+                self._changed.wait()
+            if self._queue and not self._closed:
+                item = self._pop()
+                self._changed.notify_all()
+                return item
+            error, self._error = self._error, None
+        if error is not None:
+            raise error
+        raise StopIteration
+
+    @property
+    def backlog(self) -> int:
+        """Items that wait now."""
+        return len(self._queue)
+
+    def cancel(self) -> None:
+        """Ends both sides: the stage stops at its next item, the consumer sees the end."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Cancels, and waits for the thread."""
+        self.cancel()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+        self._queue.clear()

@@ -1,0 +1,128 @@
+"""From a recording to slices: reading on, cutting, looping, and leaving on time."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from saccade.camera.errors import RecordingError
+from saccade.camera.events import Packet
+from saccade.camera.recordings import Recording
+from saccade.camera.slicing import Slice, Slicer
+
+
+@dataclass(frozen=True, slots=True)
+class TimedSlice:
+    """A slice that has left the source.
+
+    Attributes:
+        cut: the slice.
+        received_ns: arrival of its last event, on `time.monotonic_ns()`'s clock. At a set speed
+            that is when the recording's clock says it happened, at speed max when it was decoded.
+        decode_us: time spent reading, decoding and slicing since the slice before it.
+        source_dropped: events that the source had dropped by then, cumulative.
+    """
+
+    cut: Slice
+    received_ns: int
+    decode_us: float
+    source_dropped: int
+
+
+class Replay:
+    """A passive source of slices; iterate it once, on whichever thread."""
+
+    def __init__(self, recording: Recording, slicer: Slicer, speed: float, loop: bool) -> None:
+        """Slices of `recording`; `speed` 1.0 is real time, infinity as fast as they are taken."""
+        self._recording = recording
+        self._slicer = slicer
+        self._pacer = None if math.isinf(speed) else _Pacer(speed)
+        self._loop = loop
+        self._stop = threading.Event()
+        self.events = 0  # delivered by the source
+        self.source_dropped = 0
+        self.slices = 0
+
+    def stop(self) -> None:
+        """Reads no further: the slice being filled is the last."""
+        self._stop.set()
+
+    def __iter__(self) -> Iterator[TimedSlice]:
+        started = time.perf_counter_ns()
+        for cut in self._cuts():
+            now = time.monotonic_ns()
+            decode_us = (time.perf_counter_ns() - started) / 1000
+            self.slices += 1
+            if self._pacer:
+                now = self._pacer.wait(cut, self._slicer.restarts, self._stop)
+            yield TimedSlice(cut, now, decode_us, self.source_dropped)
+            started = time.perf_counter_ns()
+
+    def _cuts(self) -> Iterator[Slice]:
+        damage: RecordingError | None = None
+        try:
+            for packet in self._packets():
+                self.events += len(packet)
+                yield from self._slicer.feed(packet)
+                if self._stop.is_set():
+                    break
+        except RecordingError as error:
+            damage = error  # what came before the damage is still sliced and labelled
+        yield from self._slicer.finish()
+        if damage is not None:
+            raise damage
+
+    def _packets(self) -> Iterator[Packet]:
+        offset = 0
+        before = 0
+        while True:
+            first = last = None
+            try:
+                for packet in self._recording.packets():
+                    self.source_dropped = before + sum(self._recording.dropped.values())
+                    if not len(packet):
+                        continue
+                    first = int(packet.t[0]) if first is None else first
+                    last = int(packet.t.max())
+                    yield packet if not offset else _shifted(packet, offset)
+            finally:  # what was refused after the last delivered event is accounted for too
+                self.source_dropped = before + sum(self._recording.dropped.values())
+            if not self._loop or first is None or last is None:
+                return
+            before = self.source_dropped
+            offset += last - first + 1
+
+
+def _shifted(packet: Packet, offset_us: int) -> Packet:
+    return Packet(packet.t + np.uint64(offset_us), packet.x, packet.y, packet.on)
+
+
+class _Pacer:
+    """Lets slices leave when the recording's clock, sped up, reaches their end."""
+
+    def __init__(self, speed: float) -> None:
+        self._ns_per_us = 1000 / speed
+        self._restarts = -1
+        self._origin_us = 0
+        self._start_ns = 0
+
+    def wait(self, cut: Slice, restarts: int, stop: threading.Event) -> int:
+        """Blocks until the slice's window is over; gives the arrival time of its last event."""
+        if restarts != self._restarts:
+            # A clock that fell or leapt gives no interval to wait: go on from now.
+            self._restarts = restarts
+            self._origin_us = cut.t_begin_us
+            self._start_ns = time.monotonic_ns()
+        due = self._at(cut.t_end_us)
+        # A stop lets the slices that are left go at once.
+        while not stop.is_set() and (left := due - time.monotonic_ns()) > 0:
+            stop.wait(left / 1e9)
+        return min(self._at(min(cut.t_last_us, cut.t_end_us)), time.monotonic_ns())
+
+    def _at(self, t_us: int) -> int:
+        return self._start_ns + round((t_us - self._origin_us) * self._ns_per_us)

@@ -1,0 +1,135 @@
+"""Where labels go: `zmq://HOST:PORT`, `ipc://PATH`, `jsonl:FILE`, `jsonl:-`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Protocol, TextIO
+
+import msgspec
+
+from saccade.camera.errors import SaccadeError
+from saccade.stream.pipeline import Pipeline
+from saccade.stream.prediction import Prediction
+
+
+class Sink(Protocol):
+    """Takes every prediction of a run. Opened before the model loads: a refusal is early."""
+
+    def start(self, pipeline: Pipeline) -> None:
+        """The pipeline is ready and about to run."""
+        ...
+
+    def write(self, prediction: Prediction) -> None:
+        """One prediction, in order."""
+        ...
+
+    def close(self) -> None:
+        """The run is over."""
+        ...
+
+
+class JsonLines:
+    """One JSON object a line; all that differs from run to run lies under its key `timing`."""
+
+    def __init__(self, target: str, stream: str, run: str) -> None:
+        """Writes to the file `target`, or to standard output for `-`.
+
+        Raises:
+            SaccadeError: the file cannot be written.
+        """
+        self._name = "standard output" if target == "-" else target
+        self._stream, self._run = stream, run
+        self._fixed: dict[str, object] = {}
+        try:
+            self._file: TextIO = (
+                sys.stdout if target == "-" else open(target, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+            )
+        except OSError as error:
+            raise SaccadeError(
+                f"output jsonl:{target}: {error.strerror}; name a file that can be written"
+            ) from None
+
+    def start(self, pipeline: Pipeline) -> None:
+        """Notes what is the same in every line."""
+        manifest = pipeline.model.manifest
+        self._fixed = {
+            "stream": self._stream,
+            "width": pipeline.recording.width,
+            "height": pipeline.recording.height,
+            "model": manifest.name,
+            "model_sha": manifest.sha256,
+            "space": manifest.embedding.space,
+        }
+
+    def write(self, prediction: Prediction) -> None:
+        """Writes and flushes one line, so that `tail -f` follows.
+
+        Raises:
+            SaccadeError: the disk is full or the file went away.
+        """
+        timing = prediction.timing
+        line = {
+            "seq": prediction.seq,
+            "t_begin_us": prediction.t_begin_us,
+            "t_end_us": prediction.t_end_us,
+            "n_events": prediction.n_events,
+            "labels": prediction.labels,
+            "scores": [round(score, 6) for score in prediction.scores],
+            "dropped": prediction.dropped,
+            **self._fixed,
+            "timing": {
+                "run": self._run,
+                "received_ns": timing.received_ns,
+                "published_ns": timing.published_ns,
+                "latency_us": round(timing.latency_us, 1),
+                "stage_us": {k: round(v, 1) for k, v in timing.stage_us.items()},
+            },
+        }
+        try:
+            self._file.write(msgspec.json.encode(line).decode() + "\n")
+            self._file.flush()
+        except BrokenPipeError:
+            raise  # the reader has seen enough: the command line ends quietly
+        except OSError as error:
+            raise SaccadeError(
+                f"output {self._name}: {error.strerror}; {prediction.seq} lines were written"
+            ) from None
+
+    def close(self) -> None:
+        """Closes the file; standard output stays open."""
+        if self._file is not sys.stdout:
+            self._file.close()
+
+
+def open_sinks(uris: Sequence[str], stream: str, run: str, wait_for: int = 0) -> list[Sink]:
+    """One sink per URI; `wait_for` is the number of subscribers that publishing waits for.
+
+    Those that cannot be opened are refused before anything runs.
+
+    Raises:
+        SaccadeError: an unknown scheme, a bad address, a port in use, a file that cannot be
+            written.
+    """
+    sinks: list[Sink] = []
+    try:
+        for uri in uris:
+            sinks.append(_open_sink(uri, stream, run, wait_for))
+    except SaccadeError:
+        for sink in sinks:
+            sink.close()
+        raise
+    return sinks
+
+
+def _open_sink(uri: str, stream: str, run: str, wait_for: int) -> Sink:
+    scheme, _, rest = uri.partition(":")
+    if scheme == "jsonl" and rest:
+        return JsonLines(rest, stream, run)
+    if scheme in ("zmq", "tcp", "ipc"):
+        from saccade.stream.publishing import Publishing
+
+        return Publishing(uri, stream, run, wait_for)
+    raise SaccadeError(
+        f"output {uri!r}: unknown; use zmq://127.0.0.1:5556, ipc://PATH, jsonl:FILE or jsonl:-"
+    )

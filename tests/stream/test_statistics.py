@@ -1,0 +1,50 @@
+"""The accounts add up, whatever overlaps, gaps and drops there were."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from saccade.stream.statistics import Latencies, Ledger
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.integers(1, 20),
+    st.integers(1, 25),
+    st.lists(st.booleans(), min_size=1, max_size=12),
+    st.integers(0, 10),
+)
+def test_ledger_equals_the_sets_of_events(window, stride, kept, tail):
+    slices = [(k * stride, k * stride + window) for k in range(len(kept))]
+    events = max(slices[-1][1], (len(kept) - 1) * stride + window) + tail
+    ledger = Ledger()
+    published, in_dropped = set(), set()
+    for (first, last), keep in zip(slices, kept, strict=True):
+        if keep:
+            ledger.publish(first, last)
+            published |= set(range(first, last))
+        else:
+            ledger.drop(first, last)
+            in_dropped |= set(range(first, last))
+    ledger.close(events)
+    assert ledger.published == len(published)
+    assert ledger.dropped["queue"] == len(in_dropped - published)
+    assert ledger.published + sum(ledger.dropped.values()) == events
+
+
+def test_percentiles_are_right_to_half_a_percent():
+    values = np.random.default_rng(1).lognormal(7, 1, 20_000)
+    latencies = Latencies()
+    for value in values:
+        latencies.add(value)
+    summary = latencies.summary()
+    for share, found in ((50, summary.p50), (90, summary.p90), (99, summary.p99)):
+        assert found == pytest.approx(np.percentile(values, share), rel=0.012)
+    assert summary.max == pytest.approx(values.max(), abs=0.06)
+
+
+def test_nothing_measured_is_zero():
+    assert Latencies().summary().p99 == 0.0
