@@ -39,8 +39,8 @@ class Pipeline:
                 print(prediction.t_end_us, prediction.labels[0], prediction.scores[0])
 
     At speed `max` nothing is dropped: a slow stage makes the ones before it wait. At a set speed
-    slices leave by the recording's clock, and where a stage falls behind the oldest whole slice is dropped
-    and counted. Decoding, framing and encoding run on threads of their own, mostly without the GIL.
+    slices leave by the recording's clock, and where a stage falls behind the oldest whole slice
+    is dropped and counted. Decoding, framing and encoding run on threads of their own, mostly without the GIL.
     """
 
     def __init__(

@@ -15,8 +15,8 @@ class Prefetch(Generic[T]):
 
     At most `size` items and `max_bytes` bytes wait. When the queue is full, the stage waits
     (back-pressure), or, where `on_drop` is given, the oldest item that waits is dropped and handed
-    to `on_drop` (on the stage's thread). An item larger than `max_bytes` waits alone, so a bound can
-    never deadlock.
+    to `on_drop` (on the stage's thread). An item larger than `max_bytes` waits alone, so a
+    bound can never deadlock.
     """
 
     def __init__(

@@ -72,8 +72,8 @@ class Ledger:
     """Where each event went, by its index in the stream; thread-safe.
 
     Slices may overlap or leave gaps (strides), so events are counted by ranges of indices:
-    published once if any published slice holds them, dropped by the queue if only dropped slices do, dropped
-    by the slicer if no slice does.
+    published once if any published slice holds them, dropped by the queue if only
+    dropped slices do, dropped by the slicer if no slice does.
     """
 
     def __init__(self) -> None:
