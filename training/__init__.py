@@ -1,1 +1,1 @@
-"""training."""
+"""Training of the event encoders; torch lives here and nowhere else."""

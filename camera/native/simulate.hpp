@@ -67,8 +67,8 @@ class EventSimulator {
   std::vector<std::uint32_t> starts_;
 };
 
-// out[y][x] = bilinear sample of image at (a0 x + a1 y + a2, a3 x + a4 y + a5). Outside the image the
-// nearest edge pixel, or `fill` where it is a number.
+// out[y][x] = bilinear sample of image at (a0 x + a1 y + a2, a3 x + a4 y + a5). Outside the image
+// the nearest edge pixel, or `fill` where it is a number.
 void warp(const float* image, int image_width, int image_height, const double affine[6], float fill,
           float* out, int width, int height);
 

@@ -1,0 +1,188 @@
+"""Trains saccade-mini: `python -m saccade.training.mini IMAGES.tar --work DIR`.
+
+Simulates the frames once (cached in --work), trains, and leaves `checkpoint.pt` and `log.jsonl` there;
+`saccade.training.mini_export` makes the model folder of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from saccade.training.mini_data import Images, load_images, simulate_frames
+from saccade.training.mini_model import LabelHead, MiniEncoder
+
+TRAIN_SEED = 1
+VALIDATION_SEED = 2
+
+
+class Mini(torch.nn.Module):
+    """Encoder and label bank, trained together."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.encoder = MiniEncoder()
+        self.head = LabelHead(classes)
+
+    def forward(self, frame: Tensor) -> Tensor:
+        """float32 [N, 1, 96, 96] -> logits [N, classes]."""
+        return self.head(self.encoder(frame))
+
+
+def augment(frames: Tensor, generator: torch.Generator) -> Tensor:
+    """Random flip, affine, contrast, cut-out and noise of frames float32 [N, 1, 96, 96] in [0, 1]."""
+    n, _, height, width = frames.shape
+
+    def uniform(low: float, high: float) -> Tensor:
+        return low + (high - low) * torch.rand(n, generator=generator)
+
+    flip = torch.where(torch.rand(n, generator=generator) < 0.5, -1.0, 1.0)
+    angle, zoom = uniform(-0.15, 0.15), uniform(0.8, 1.2)
+    stretch = uniform(0.9, 1.1)
+    theta = torch.zeros(n, 2, 3)
+    theta[:, 0, 0] = flip * zoom * stretch * angle.cos()
+    theta[:, 0, 1] = -zoom * angle.sin()
+    theta[:, 1, 0] = flip * zoom * angle.sin()
+    theta[:, 1, 1] = zoom * angle.cos()
+    theta[:, 0, 2], theta[:, 1, 2] = uniform(-0.15, 0.15), uniform(-0.15, 0.15)
+    grid = F.affine_grid(theta, list(frames.shape), align_corners=False)
+    frames = F.grid_sample(frames, grid, align_corners=False)
+    frames = frames.clamp_min(1e-6) ** uniform(0.6, 1.5).view(n, 1, 1, 1)
+    rows, columns = torch.arange(height).view(1, -1, 1), torch.arange(width).view(1, 1, -1)
+    top, left = uniform(-30, height).view(n, 1, 1), uniform(-30, width).view(n, 1, 1)
+    hidden = (rows >= top) & (rows < top + 28) & (columns >= left) & (columns < left + 28)
+    frames = frames.masked_fill(hidden.unsqueeze(1), 0.0)
+    noise = torch.rand(frames.shape, generator=generator) * uniform(0, 0.1).view(n, 1, 1, 1)
+    return frames + noise
+
+
+def _as_frames(pixels: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(pixels).unsqueeze(1).float().div_(255)
+
+
+@torch.inference_mode()
+def evaluate(model: torch.nn.Module, frames: NDArray[np.uint8], classes: NDArray[np.int64]):
+    """top1, mean over classes and top5 (shares) of frames uint8 [N, 96, 96]."""
+    model.eval()
+    logits = torch.cat([model(_as_frames(frames[i : i + 256])) for i in range(0, len(frames), 256)])
+    best = logits.topk(5).indices.numpy()
+    hit = best[:, 0] == classes
+    return {
+        "top1": float(hit.mean()),
+        "mean_class": float(np.mean([hit[classes == c].mean() for c in np.unique(classes)])),
+        "top5": float((best == classes[:, None]).any(1).mean()),
+    }
+
+
+def cached_frames(images: Images, variants: int, seed: int, cache: Path) -> NDArray[np.uint8]:
+    """Simulated frames uint8 [variants, N, 96, 96], from `cache` where they lie there."""
+    if not cache.is_file():
+        np.save(cache, simulate_frames(images, variants, seed))
+    return np.load(cache, mmap_mode="r")
+
+
+def train(
+    frames: NDArray[np.uint8],
+    images: Images,
+    held: NDArray[np.uint8],
+    held_classes: NDArray[np.int64],
+    work: Path,
+    *,
+    epochs: int,
+    batch: int = 96,
+    learning_rate: float = 2e-3,
+) -> dict[str, float]:
+    """Trains on frames uint8 [V, N, 96, 96]; leaves the averaged weights in `work`.
+
+    Classes are drawn with probability n^0.3 of their n images, so that a class of 25 counts nearly as
+    much as one of 590. An epoch is N draws.
+    """
+    torch.manual_seed(TRAIN_SEED)
+    generator = torch.Generator().manual_seed(TRAIN_SEED)
+    model = Mini(len(images.names)).to(memory_format=torch.channels_last)
+    average = copy.deepcopy(model)
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    other = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": 0.05}, {"params": other, "weight_decay": 0.0}]
+    optimiser = torch.optim.AdamW(groups, lr=learning_rate)
+    variants, n = frames.shape[:2]
+    steps = n // batch
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, learning_rate, total_steps=epochs * steps, pct_start=0.12
+    )
+    per_class = np.bincount(images.classes).astype(np.float64)
+    weights = torch.from_numpy((per_class**-0.7)[images.classes])
+    figures: dict[str, float] = {}
+    for epoch in range(epochs):
+        began = time.time()
+        model.train()
+        total = 0.0
+        chosen = torch.multinomial(weights, steps * batch, True, generator=generator).numpy()
+        variant = torch.randint(variants, (steps * batch,), generator=generator).numpy()
+        for k in range(0, steps * batch, batch):
+            rows = chosen[k : k + batch]
+            x = augment(_as_frames(frames[variant[k : k + batch], rows]), generator)
+            y = torch.from_numpy(images.classes[rows])
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = model(x.contiguous(memory_format=torch.channels_last))
+            loss = F.cross_entropy(logits.float(), y, label_smoothing=0.1)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
+            optimiser.step()
+            schedule.step()
+            _follow(average, model, min(0.998, 0.9 + epoch / 200 + k / batch / 1e4))
+            total += float(loss.detach())
+        figures = evaluate(average, held, held_classes)
+        line = {"epoch": epoch, "loss": total / steps, "seconds": time.time() - began, **figures}
+        with (work / "log.jsonl").open("a") as log:
+            log.write(json.dumps(line) + "\n")
+        print(json.dumps(line), flush=True)
+        torch.save(
+            {"model": average.state_dict(), "names": images.names, "epoch": epoch + 1,
+             "epochs": epochs, "figures": figures},
+            work / "checkpoint.pt",
+        )  # fmt: skip
+    return figures
+
+
+@torch.no_grad()
+def _follow(average: torch.nn.Module, model: torch.nn.Module, decay: float) -> None:
+    for a, b in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+        if a.is_floating_point():
+            a.lerp_(b, 1 - decay)
+        else:
+            a.copy_(b)
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("images", type=Path, help="tar of class/image.jpg (Caltech-101, gray)")
+    parser.add_argument("--work", type=Path, required=True, help="folder for caches and results")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--variants", type=int, default=8, help="simulations of each image")
+    parser.add_argument("--threads", type=int, default=2)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    options.work.mkdir(parents=True, exist_ok=True)
+    images, held = load_images(options.images)
+    cache = options.work / f"train_{options.variants}.npy"
+    frames = cached_frames(images, options.variants, TRAIN_SEED, cache)
+    held_frames = cached_frames(held, 1, VALIDATION_SEED, options.work / "validation.npy")[0]
+    train(
+        np.asarray(frames), images, held_frames, held.classes, options.work, epochs=options.epochs
+    )
+
+
+if __name__ == "__main__":
+    main()
