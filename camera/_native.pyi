@@ -1,9 +1,8 @@
 """Types of the native core (camera/native)."""
 
-from typing_extensions import Buffer
-
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Buffer
 
 # t uint64 [N] us, x uint16 [N], y uint16 [N], on bool [N]
 _Columns = tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint16], NDArray[np.bool_]]
@@ -53,9 +52,7 @@ def read_aedat4_header(data: _Bytes) -> tuple[int, int, bytes]:
     Raises ValueError with what is wrong where the flatbuffer is damaged.
     """
 
-def decode_events(
-    payload: _Bytes, width: int, height: int
-) -> tuple[_Columns, dict[str, int]]:
+def decode_events(payload: _Bytes, width: int, height: int) -> tuple[_Columns, dict[str, int]]:
     """The events of a decompressed EVTS payload, and dropped: out_of_bounds, negative_time.
 
     Raises ValueError with what is wrong where the flatbuffer is damaged.
