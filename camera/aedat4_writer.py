@@ -108,6 +108,7 @@ class Aedat4Writer:
                 left = left[self._file.write(left) or 0 :]
         except OSError as error:
             self._file.truncate(self._end)  # whole packets only
+            self._file.seek(self._end)
             what = f"writing failed ({error.strerror})"
             remedy = "make room; everything before is readable"
             raise RecordingError(self.path, what, remedy, self._end) from error

@@ -73,7 +73,7 @@ template <typename Decoder>
 void bind_evt(nb::module_& m, const char* name, nb::dict (*dropped)(const Decoder&)) {
   nb::class_<Decoder>(m, name)
       .def(nb::init<std::uint32_t, std::uint32_t>(), "width"_a, "height"_a)
-      .def("decode", &decode<Decoder>, "data"_a)
+      .def("decode", &decode<Decoder>, "data"_a.noconvert())
       .def_prop_ro("counters", dropped)
       .def_prop_ro("skipped", &skipped<Decoder>)
       .def_prop_ro("pending_bytes", &Decoder::pending_bytes);
@@ -102,6 +102,6 @@ nb::tuple decode_events(const Bytes& payload, std::uint32_t width, std::uint32_t
 void bind_decoders(nb::module_& m) {
   bind_evt<saccade::Evt2Decoder>(m, "Evt2Decoder", &evt2_dropped);
   bind_evt<saccade::Evt3Decoder>(m, "Evt3Decoder", &evt3_dropped);
-  m.def("read_aedat4_header", &read_header, "data"_a);
-  m.def("decode_events", &decode_events, "payload"_a, "width"_a, "height"_a);
+  m.def("read_aedat4_header", &read_header, "data"_a.noconvert());
+  m.def("decode_events", &decode_events, "payload"_a.noconvert(), "width"_a, "height"_a);
 }
