@@ -6,6 +6,7 @@ hand; its file has no table, which readers replace by scanning the packets.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 from pathlib import Path
@@ -70,7 +71,12 @@ class Aedat4Writer:
             what = f"it cannot be created ({error.strerror})"
             raise RecordingError(self.path, what, "choose another folder") from error
         self._end = 0
-        self._append(MAGIC + io_header(compression, info_xml(width, height, compression, source)))
+        info = info_xml(width, height, compression, source)
+        try:
+            self._append(MAGIC + io_header(compression, info))
+        except RecordingError:
+            self._file.close()
+            raise
 
     def write(self, packet: Packet) -> None:
         """Appends the events, in packets of at most `MAX_EVENTS`; none for an empty one."""
@@ -107,8 +113,9 @@ class Aedat4Writer:
             while left:
                 left = left[self._file.write(left) or 0 :]
         except OSError as error:
-            self._file.truncate(self._end)  # whole packets only
-            self._file.seek(self._end)
+            with contextlib.suppress(OSError):  # a pipe cannot be cut
+                self._file.truncate(self._end)  # whole packets only
+                self._file.seek(self._end)
             what = f"writing failed ({error.strerror})"
             remedy = "make room; everything before is readable"
             raise RecordingError(self.path, what, remedy, self._end) from error

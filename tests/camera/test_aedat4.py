@@ -1,4 +1,4 @@
-"""AEDAT4: what we write reads back, in our reader and in the plain one; bombs and hostile buffers."""
+"""AEDAT4: what we write reads back, here and in the plain reader; bombs and hostile buffers."""
 
 import struct
 from pathlib import Path
@@ -128,7 +128,7 @@ def bombs() -> dict[str, tuple[str, bytes]]:
         "zstd, size stated": ("zstd", zstandard.ZstdCompressor().compress(zeros)),
         "zstd, size unknown": ("zstd", stream.compress(zeros) + stream.flush()),
         "lz4": ("lz4", lz4.frame.compress(zeros)),
-        "zstd, lies": ("zstd", b"\x28\xb5\x2f\xfd\xe0" + b"\xff" * 8 + b"\x01\0\0"),
+        "zstd, lies": ("zstd", b"\x28\xb5\x2f\xfd\xe0" + b"\0\0\0\0\1\0\0\0" + b"\1\0\0"),
     }
 
 

@@ -54,7 +54,7 @@ def test_truncation_at_every_byte(tmp_path: Path, kind: str) -> None:
         delivered = len(events)
         if kind.startswith("aedat4"):
             assert error is not None
-            assert error.offset in (None, 14, size) or b"FTAB" not in data
+            assert error.offset in (None, 14, size, table_position(data))
     assert delivered >= len(whole) - 20 if "evt" in kind else delivered == len(whole)
 
 
