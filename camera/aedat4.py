@@ -16,11 +16,10 @@ from saccade.camera.aedat4_writer import MAGIC
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
 from saccade.camera.files import RecordingFile, check_geometry
-from saccade.camera.unpack import PACKET_LIMIT, Compression, unfolds_to, unpack
+from saccade.camera.unpack import PACKET_LIMIT, Compression, TooLargeError, unpack
 
 CHUNK_EVENTS = 65_536
 _HEADER_LIMIT = 1 << 20
-_TABLE_START = 8 << 20  # more than any one compressed block
 _COMPRESSIONS: tuple[Compression, ...] = ("none", "lz4", "lz4", "zstd", "zstd")
 
 
@@ -158,9 +157,18 @@ class Aedat4Recording:
         if self._table >= self.size_bytes:
             what = f"the file is cut off: its table should start at byte {self._table}"
             raise self._error(what, self.size_bytes)
-        start = self._file.read(self._table, _TABLE_START)
-        if not unfolds_to(start, self._compression, b"FTAB", 8):
+        if self.size_bytes - self._table <= PACKET_LIMIT and not self._table_is_whole():
             raise self._error("the table at the end is damaged", self._table)
+
+    def _table_is_whole(self) -> bool:
+        data = self._file.read(self._table, self.size_bytes - self._table)
+        try:
+            table = unpack(data, self._compression)
+        except TooLargeError:
+            return True  # that of a very long recording, which is not worth the memory
+        except ValueError:
+            return False
+        return table[8:12] == b"FTAB" and int.from_bytes(table[:4], "little") <= len(table) - 4
 
 
 def _streams(xml: bytes) -> dict[int, _Stream]:

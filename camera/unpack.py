@@ -18,29 +18,22 @@ PACKET_LIMIT = 64 << 20
 _STEP = 1 << 20
 
 
+class TooLargeError(ValueError):
+    """What unfolds to more than `PACKET_LIMIT` bytes."""
+
+    def __init__(self) -> None:
+        super().__init__(f"it unfolds to more than {PACKET_LIMIT >> 20} MiB")
+
+
 def unpack(data: bytes, compression: Compression) -> bytes:
     """The content of one packet, at most `PACKET_LIMIT` bytes.
 
-    Raises ValueError with what is wrong where the frame is damaged, unfinished or too large.
+    Raises ValueError with what is wrong where the frame is damaged or unfinished, TooLargeError
+    where it unfolds to more.
     """
     if compression == "none":
         return data
     return _unpack_lz4(data) if compression == "lz4" else _unpack_zstd(data)
-
-
-def unfolds_to(data: bytes, compression: Compression, start: bytes, at: int) -> bool:
-    """Whether what a frame's first bytes hold has `start` at byte `at`; False where damaged."""
-    size = at + len(start)
-    try:
-        if compression == "lz4":
-            decompressor: Any = cast(Any, lz4.frame).LZ4FrameDecompressor()
-            data = cast(bytes, decompressor.decompress(data, max_length=size))
-        elif compression == "zstd":
-            window = zstandard.ZstdDecompressor(max_window_size=PACKET_LIMIT)
-            data = window.stream_reader(data).read(size)
-    except (RuntimeError, EOFError, zstandard.ZstdError):
-        return False
-    return data[at:size] == start
 
 
 def pack(data: bytes, compression: Compression) -> bytes:
@@ -63,7 +56,7 @@ def _unpack_lz4(data: bytes) -> bytes:
             parts.append(part)
             size += len(part)
             if size > PACKET_LIMIT:
-                raise ValueError(f"it unfolds to more than {PACKET_LIMIT >> 20} MiB")
+                raise TooLargeError
             if not part and not decompressor.eof:
                 raise ValueError("its LZ4 frame is not finished")
     except (RuntimeError, EOFError) as error:
@@ -75,7 +68,7 @@ def _unpack_zstd(data: bytes) -> bytes:
     try:
         stated = zstandard.frame_content_size(data)
         if stated > PACKET_LIMIT:
-            raise ValueError(f"it unfolds to more than {PACKET_LIMIT >> 20} MiB")
+            raise TooLargeError
         if stated >= 0:
             return zstandard.ZstdDecompressor().decompress(data)
         return _unpack_zstd_of_unknown_size(data)
@@ -92,5 +85,5 @@ def _unpack_zstd_of_unknown_size(data: bytes) -> bytes:
             parts.append(part)
             size += len(part)
             if size > PACKET_LIMIT:
-                raise ValueError(f"it unfolds to more than {PACKET_LIMIT >> 20} MiB")
+                raise TooLargeError
     return b"".join(parts)
