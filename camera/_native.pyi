@@ -61,3 +61,60 @@ def warp(
     fill: float,
     out: NDArray[np.float32],
 ) -> None: ...
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import Buffer
+
+# t uint64 [N] us, x uint16 [N], y uint16 [N], on bool [N]
+_Columns = tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint16], NDArray[np.bool_]]
+_Bytes = Buffer | NDArray[np.uint8]
+
+class Evt2Decoder:
+    """Prophesee EVT2; one state machine for any chunking. One thread at a time."""
+
+    def __init__(self, width: int, height: int) -> None: ...
+    def decode(self, data: _Bytes) -> _Columns:
+        """The events of the next bytes (uint8 [N], contiguous); releases the GIL."""
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Dropped so far, by class: before_time, out_of_bounds, unknown_word."""
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """Words that are no events: triggers, others, continued, time_backwards."""
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes held of a word that is not complete yet."""
+
+class Evt3Decoder:
+    """Prophesee EVT3; one state machine for any chunking. One thread at a time."""
+
+    def __init__(self, width: int, height: int) -> None: ...
+    def decode(self, data: _Bytes) -> _Columns:
+        """The events of the next bytes (uint8 [N], contiguous); releases the GIL."""
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """Dropped: before_time, missing_y, missing_base, out_of_bounds, unknown_word."""
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """Words that are no events: triggers, others, continued, time_backwards."""
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes held of a word that is not complete yet."""
+
+def read_aedat4_header(data: _Bytes) -> tuple[int, int, bytes]:
+    """Compression, table position (-1 unknown) and XML of a size-prefixed IOHeader.
+
+    Raises ValueError with what is wrong where the flatbuffer is damaged.
+    """
+
+def decode_events(payload: _Bytes, width: int, height: int) -> tuple[_Columns, dict[str, int]]:
+    """The events of a decompressed EVTS payload, and dropped: out_of_bounds, negative_time.
+
+    Raises ValueError with what is wrong where the flatbuffer is damaged.
+    """

@@ -1,1 +1,97 @@
-// evt2
+#include "evt2.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace saccade {
+namespace {
+
+constexpr std::size_t kWord = 4;
+
+std::uint32_t load(const std::uint8_t* words, std::size_t i) {
+  std::uint32_t word;  // the carried bytes leave the rest unaligned
+  std::memcpy(&word, words + i * kWord, kWord);
+  return word;
+}
+
+std::size_t count_events(const std::uint8_t* words, std::size_t n_words) {
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < n_words; ++i) n += load(words, i) < 0x20000000u;
+  return n;
+}
+
+}  // namespace
+
+EventColumns Evt2Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes) {
+  if (n_pending_ > 0) {
+    const std::size_t taken = std::min(kWord - n_pending_, n_bytes);
+    std::copy_n(bytes, taken, pending_ + n_pending_);
+    n_pending_ += taken;
+    bytes += taken;
+    n_bytes -= taken;
+  }
+  const std::size_t n_first = n_pending_ == kWord ? 1 : 0, n_words = n_bytes / kWord;
+  EventColumns out(count_events(pending_, n_first) + count_events(bytes, n_words));
+  if (n_first > 0) {
+    run(pending_, 1, out);
+    n_pending_ = 0;
+  }
+  run(bytes, n_words, out);
+  const std::size_t rest = n_bytes % kWord;
+  std::copy_n(bytes + n_words * kWord, rest, pending_ + n_pending_);
+  n_pending_ += rest;
+  return out;
+}
+
+void Evt2Decoder::run(const std::uint8_t* words, std::size_t n_words, EventColumns& out) {
+  std::uint64_t* const t = out.t.get();
+  std::uint16_t* const x = out.x.get();
+  std::uint16_t* const y = out.y.get();
+  bool* const on = out.on.get();
+  std::size_t k = out.size;
+  // Before the first TIME_HIGH the limit is zero, so that one comparison guards both rules.
+  std::uint32_t x_limit = clock_.started() ? width_ : 0;
+  const std::uint32_t y_limit = height_;
+  std::uint64_t time = clock_.value() << 6;
+  for (std::size_t i = 0; i < n_words; ++i) {
+    const std::uint32_t word = load(words, i);
+    if (word < 0x20000000u) {
+      const std::uint32_t column = (word >> 11) & 0x7ff, row = word & 0x7ff;
+      if (column < x_limit && row < y_limit) {
+        t[k] = time | ((word >> 22) & 0x3f);
+        x[k] = static_cast<std::uint16_t>(column);
+        y[k] = static_cast<std::uint16_t>(row);
+        on[k] = (word >> 28) != 0;
+        ++k;
+      } else {
+        ++(clock_.started() ? counters_.out_of_bounds : counters_.before_time);
+      }
+    } else {
+      other_word(word);
+      time = clock_.value() << 6;
+      x_limit = clock_.started() ? width_ : 0;
+    }
+  }
+  out.size = k;
+}
+
+void Evt2Decoder::other_word(std::uint32_t word) {
+  switch (word >> 28) {
+    case 0x8:
+      counters_.time_backwards += !clock_.advance(word & 0x0fffffff);
+      break;
+    case 0xA:
+      ++counters_.triggers;
+      break;
+    case 0xE:
+      ++counters_.others;
+      break;
+    case 0xF:
+      ++counters_.continued;
+      break;
+    default:
+      ++counters_.unknown_word;
+  }
+}
+
+}  // namespace saccade

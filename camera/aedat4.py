@@ -1,0 +1,204 @@
+"""Reads AEDAT4 (DV): the events of its first event stream, in the order of the file.
+
+Frames, IMU samples and triggers are passed over without being unpacked. The packets are scanned,
+so a file whose recorder was killed (no table at the end) reads as well as any other.
+"""
+
+from __future__ import annotations
+
+import struct
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from saccade.camera import _native
+from saccade.camera.aedat4_writer import MAGIC
+from saccade.camera.errors import RecordingError
+from saccade.camera.events import Packet
+from saccade.camera.files import RecordingFile, check_geometry
+from saccade.camera.unpack import PACKET_LIMIT, Compression, TooLargeError, unpack
+
+CHUNK_EVENTS = 65_536
+_HEADER_LIMIT = 1 << 20
+_COMPRESSIONS: tuple[Compression, ...] = ("none", "lz4", "lz4", "zstd", "zstd")
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    number: int
+    kind: str  # EVTS, FRME, IMUS, TRIG
+    width: int
+    height: int
+    source: str
+
+
+class Aedat4Recording:
+    """An AEDAT4 file; see `saccade.camera.recordings.Recording`.
+
+    With several event streams (two cameras), the first is read. `skipped` counts the packets of
+    the other streams.
+    """
+
+    format = "aedat4"
+
+    def __init__(self, file: RecordingFile, geometry: tuple[int, int] | None = None) -> None:
+        self._file = file
+        self.path, self.size_bytes = file.path, file.size
+        self._read_header()
+        events = [s for s in self._streams.values() if s.kind == "EVTS"]
+        if not events:
+            raise RecordingError(self.path, "it has no event stream", "record the events too")
+        self._stream = events[0]
+        self.sensor = self._stream.source
+        self.width, self.height = geometry or (self._stream.width, self._stream.height)
+        check_geometry(self.path, self.width, self.height)
+        self.position = self._first
+        self._dropped = {"out_of_bounds": 0, "negative_time": 0}
+        self._skipped = {"other_packets": 0}
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Events left out since the recording was opened, by class."""
+        return dict(self._dropped)
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """Packets that are not of the event stream, since the recording was opened."""
+        return dict(self._skipped)
+
+    def packets(self) -> Iterator[Packet]:
+        """One pass over the events, in packets of at most 65,536.
+
+        Raises RecordingError with the damaged packet's byte offset (or the file's end where it is
+        cut off), after every event before it.
+        """
+        offset = self.position = self._first
+        end = self._table if 0 <= self._table < self.size_bytes else self.size_bytes
+        while offset < end:
+            stream, size = self._packet_header(offset, end)
+            if stream == self._stream.number:
+                for packet in self._events(offset, size):
+                    self.position = offset + 8 + size
+                    yield packet
+            else:
+                self._skipped["other_packets"] += 1
+            offset = self.position = offset + 8 + size
+        self._check_table()
+        self.position = self.size_bytes
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def __enter__(self) -> Aedat4Recording:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _error(self, what: str, offset: int) -> RecordingError:
+        remedy = "the events before are good; copy the file again or repair it with dv"
+        return RecordingError(self.path, what, remedy, offset)
+
+    def _read_header(self) -> None:
+        start = len(MAGIC)
+        prefix = self._file.read(start, 4)
+        size = int.from_bytes(prefix, "little")
+        data = self._file.read(start, 4 + min(size, _HEADER_LIMIT))
+        try:
+            if len(prefix) < 4 or size > _HEADER_LIMIT or len(data) < 4 + size:
+                raise ValueError("it is cut off, or its size is wrong")
+            code, table, xml = _native.read_aedat4_header(data)
+            if not 0 <= code < len(_COMPRESSIONS):
+                raise ValueError(f"compression {code} is unknown")
+            self._first = start + 4 + size
+            if table != -1 and table < self._first:
+                raise ValueError(f"the table's position is {table}")
+            self._streams = _streams(xml)
+        except ValueError as error:
+            what = f"the AEDAT4 header is damaged: {error}"
+            raise RecordingError(self.path, what, "copy the file again", start) from error
+        self._compression: Compression = _COMPRESSIONS[code]
+        self._table = table
+
+    def _packet_header(self, offset: int, end: int) -> tuple[int, int]:
+        data = self._file.read(offset, min(8, end - offset))
+        if len(data) == 8:
+            stream, size = struct.unpack("<ii", data)
+            if stream not in self._streams:
+                raise self._error(f"the packet is of stream {stream}, which does not exist", offset)
+            if not 0 <= size <= PACKET_LIMIT:
+                raise self._error(f"the packet states a size of {size} bytes", offset)
+            if offset + 8 + size <= end:
+                return stream, size
+        if end == self._table:
+            raise self._error("the packet runs into the table", offset)
+        what = f"the file ends inside the packet that starts at byte {offset}"
+        raise self._error(what, self.size_bytes)
+
+    def _events(self, offset: int, size: int) -> Iterator[Packet]:
+        try:
+            payload = unpack(self._file.read(offset + 8, size), self._compression)
+            columns, dropped = _native.decode_events(payload, self.width, self.height)
+        except ValueError as error:
+            if isinstance(error, RecordingError):
+                raise
+            raise self._error(f"the packet is damaged: {error}", offset) from error
+        for name, count in dropped.items():
+            self._dropped[name] += count
+        packet = Packet(*columns)
+        for start in range(0, len(packet), CHUNK_EVENTS):
+            yield packet[start : start + CHUNK_EVENTS]
+
+    def _check_table(self) -> None:
+        """The table is not needed, but it tells whether all packets are there."""
+        if self._table == -1:
+            return
+        if self._table >= self.size_bytes:
+            what = f"the file is cut off: its table should start at byte {self._table}"
+            raise self._error(what, self.size_bytes)
+        if self.size_bytes - self._table <= PACKET_LIMIT and not self._table_is_whole():
+            raise self._error("the table at the end is damaged", self._table)
+
+    def _table_is_whole(self) -> bool:
+        data = self._file.read(self._table, self.size_bytes - self._table)
+        try:
+            table = unpack(data, self._compression)
+        except TooLargeError:
+            return True  # that of a very long recording, which is not worth the memory
+        except ValueError:
+            return False
+        return table[8:12] == b"FTAB" and int.from_bytes(table[:4], "little") <= len(table) - 4
+
+
+def _streams(xml: bytes) -> dict[int, _Stream]:
+    """The streams in the order of the file, by number; ValueError where the XML is damaged."""
+    if b"<!" in xml:  # a document type: dv writes none, and its entities could unfold without end
+        raise ValueError("the XML declares a document type")
+    try:
+        root = ET.fromstring(xml.rstrip(b"\0").decode())
+    except (ET.ParseError, UnicodeDecodeError) as error:
+        raise ValueError("the XML of the streams is damaged") from error
+    out = next((node for node in root.iter("node") if node.get("name") == "outInfo"), None)
+    if out is None:
+        raise ValueError("the XML names no streams")
+    streams = [_stream(node) for node in out.findall("node")]
+    return {stream.number: stream for stream in streams}
+
+
+def _stream(node: ET.Element) -> _Stream:
+    number = _number(node.get("name") or "", "a stream's number")
+    info = next((child for child in node.findall("node") if child.get("name") == "info"), node)
+    width, height = (_number(_attr(info, key) or "0", key) for key in ("sizeX", "sizeY"))
+    return _Stream(number, _attr(node, "typeIdentifier"), width, height, _attr(info, "source"))
+
+
+def _attr(node: ET.Element, key: str) -> str:
+    found = (child.text or "" for child in node.findall("attr") if child.get("key") == key)
+    return next(found, "")
+
+
+def _number(text: str, what: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        raise ValueError(f"{what} is {text[:20]!r}")
+    return int(text)

@@ -1,0 +1,27 @@
+// AEDAT4: the flatbuffers of its container, checked before any access.
+#pragma once
+#include <string>
+
+#include "columns.hpp"
+
+namespace saccade {
+
+struct Aedat4Header {
+  std::int32_t compression = 0;      // 0 none, 1 LZ4, 2 LZ4_HIGH, 3 ZSTD, 4 ZSTD_HIGH
+  std::int64_t table_position = -1;  // byte offset of the data table in the file; -1 unknown
+  std::string info;                  // XML: the streams
+};
+
+struct Aedat4Events {
+  EventColumns events;
+  std::uint64_t out_of_bounds = 0, negative_time = 0;  // dropped
+};
+
+// The size-prefixed IOHeader in `bytes`. Throws std::invalid_argument where it is damaged.
+Aedat4Header read_aedat4_header(const std::uint8_t* bytes, std::size_t n_bytes);
+
+// The events of one decompressed EVTS payload. Throws std::invalid_argument where it is damaged.
+Aedat4Events read_aedat4_events(const std::uint8_t* bytes, std::size_t n_bytes, std::uint32_t width,
+                                std::uint32_t height);
+
+}  // namespace saccade

@@ -1,0 +1,33 @@
+// Prophesee EVT2: 32-bit little-endian words, one event each.
+#pragma once
+#include "columns.hpp"
+
+namespace saccade {
+
+class Evt2Decoder {
+ public:
+  struct Counters {
+    std::uint64_t before_time = 0, out_of_bounds = 0, unknown_word = 0;         // dropped
+    std::uint64_t triggers = 0, others = 0, continued = 0, time_backwards = 0;  // not events
+  };
+
+  Evt2Decoder(std::uint32_t width, std::uint32_t height) : width_(width), height_(height) {}
+
+  // Decodes any number of bytes; those of an unfinished word are kept for the next call.
+  EventColumns decode(const std::uint8_t* bytes, std::size_t n_bytes);
+
+  const Counters& counters() const { return counters_; }
+  std::size_t pending_bytes() const { return n_pending_; }
+
+ private:
+  void run(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
+  void other_word(std::uint32_t word);
+
+  std::uint32_t width_, height_;
+  WrappingClock<28> clock_;
+  Counters counters_;
+  std::uint8_t pending_[4] = {};
+  std::size_t n_pending_ = 0;
+};
+
+}  // namespace saccade

@@ -1,0 +1,183 @@
+"""Reads Prophesee RAW files: a text header, then EVT2 or EVT3 words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Literal
+
+from saccade.camera import _native
+from saccade.camera.errors import RecordingError
+from saccade.camera.events import Packet
+from saccade.camera.files import RecordingFile, check_geometry
+
+CHUNK_BYTES = 256 << 10
+CHUNK_EVENTS = 65_536
+_HEADER_LIMIT = 1 << 20
+_VGA, _HD = (640, 480), (1280, 720)
+
+# A word may well begin with '%' (0x25): only a line of text that starts with a name is header.
+_LINE = re.compile(rb"% [A-Za-z][^\x00-\x08\x0a-\x1f\x7f]*\r?\n")
+_CUT_LINE = re.compile(rb"% [A-Za-z][^\x00-\x08\x0a-\x1f\x7f]*\r?\Z|%? ?\Z")
+
+# What the plug-in's or the sensor's name contains, most telling first.
+_BY_NAME = (
+    ("imx636", "IMX636", _HD),
+    ("imx646", "IMX646", _HD),
+    ("genx320", "GenX320", (320, 320)),
+    ("gen41", "Gen4.1", _HD),
+    ("gen42", "IMX636", _HD),
+    ("gen4", "Gen4", _HD),
+    ("gen31", "Gen3.1", _VGA),
+    ("gen3", "Gen3", _VGA),
+)
+# The system ids that OpenEB knows.
+_BY_SYSTEM = {
+    **dict.fromkeys((0x14, 0x15, 0x18, 0x19, 0x1D, 0x21), ("Gen3", _VGA)),
+    **dict.fromkeys((0x22, 0x23, 0x28, 0x29), ("Gen3.1", _VGA)),
+    **dict.fromkeys((0x1E, 0x1F, 0x20, 0x2E), ("Gen4", _HD)),
+    **dict.fromkeys((0x27, 0x30), ("Gen4.1", _HD)),
+    **dict.fromkeys((0x31, 0x32, 0x3A, 0x42), ("IMX636", _HD)),
+    0x35: ("IMX646", _HD),
+    **dict.fromkeys((0x3B, 0x40), ("GenX320", (320, 320))),
+}
+
+
+class RawRecording:
+    """An EVT2 or EVT3 file; see `saccade.camera.recordings.Recording`."""
+
+    def __init__(self, file: RecordingFile, geometry: tuple[int, int] | None = None) -> None:
+        self._file = file
+        self.path, self.size_bytes = file.path, file.size
+        fields, self._first = read_header(file)
+        self.format: Literal["evt2", "evt3"] = _encoding(self.path, fields)
+        if self._first == self.size_bytes:
+            raise RecordingError(self.path, "there is no event after the header", "record again")
+        self.sensor, inferred = _sensor(fields)
+        size = geometry or _stated_geometry(fields) or inferred
+        if size is None:
+            what = "its header does not tell the sensor's size"
+            raise RecordingError(self.path, what, "give it with --geometry WxH")
+        self.width, self.height = size
+        check_geometry(self.path, self.width, self.height)
+        self.position = self._first
+        self._decoder = self._new_decoder()
+        self._dropped, self._skipped = self._decoder.counters, self._decoder.skipped
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Events (unknown_word: words) left out since the recording was opened, by class."""
+        return _added(self._dropped, self._decoder.counters)
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """Words that are no events: triggers, others, continued; and steps back in time."""
+        return _added(self._skipped, self._decoder.skipped)
+
+    def packets(self) -> Iterator[Packet]:
+        """One pass over the events, in packets of at most 65,536.
+
+        Raises RecordingError at the file's end where that lies inside a word.
+        """
+        self._dropped, self._skipped = self.dropped, self.skipped
+        decoder = self._decoder = self._new_decoder()
+        offset = self.position = self._first
+        while data := self._file.read(offset, CHUNK_BYTES):
+            offset += len(data)
+            packet = Packet(*decoder.decode(data))
+            self.position = offset
+            for start in range(0, len(packet), CHUNK_EVENTS):
+                yield packet[start : start + CHUNK_EVENTS]
+        if decoder.pending_bytes:
+            what = "the file is cut off inside a word"
+            remedy = "the events before are good; copy the file again"
+            raise RecordingError(self.path, what, remedy, offset - decoder.pending_bytes)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def __enter__(self) -> RawRecording:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _new_decoder(self) -> _native.Evt2Decoder | _native.Evt3Decoder:
+        kind = _native.Evt2Decoder if self.format == "evt2" else _native.Evt3Decoder
+        return kind(self.width, self.height)
+
+
+def read_header(file: RecordingFile) -> tuple[dict[str, str], int]:
+    """The header's fields (names in lower case) and where the words start."""
+    data = file.read(0, _HEADER_LIMIT)
+    fields: dict[str, str] = {}
+    offset = 0
+    while line := _LINE.match(data, offset):
+        try:
+            key, _, value = line.group()[1:].decode().strip().partition(" ")
+        except UnicodeDecodeError:
+            break  # not text after all: these are words
+        offset = line.end()
+        fields[key.lower()] = value.strip()
+        if key == "end":
+            return fields, offset
+    if offset < len(data) and _CUT_LINE.match(data, offset):
+        if len(data) < file.size:
+            what = f"its header is longer than {_HEADER_LIMIT >> 20} MiB"
+            raise RecordingError(file.path, what, "this is no recording of a camera", offset)
+        raise RecordingError(file.path, "it ends inside its header", "copy it again", offset)
+    return fields, offset
+
+
+def _encoding(path: str, fields: dict[str, str]) -> Literal["evt2", "evt3"]:
+    stated = fields.get("format", "").partition(";")[0].strip().upper()
+    if not stated and "evt" in fields:
+        stated = "EVT" + fields["evt"].removesuffix(".0").replace(".", "")
+    if stated in ("EVT2", "EVT3"):
+        return "evt2" if stated == "EVT2" else "evt3"
+    convert = "convert it to EVT3 with metavision_file_to_raw, or to AEDAT4"
+    if stated == "EVT21":
+        raise RecordingError(path, "EVT2.1 is not read", convert)
+    if stated:
+        raise RecordingError(path, f"the encoding {stated[:40]!r} is not read", convert)
+    if "version" in fields or fields.get("data", "").lower().startswith("file containing"):
+        raise RecordingError(path, "DAT is not read", "convert it to AEDAT4 with faery")
+    what = "its header names no encoding (EVT2 or EVT3)"
+    raise RecordingError(path, what, "check that this is a Prophesee RAW file")
+
+
+def _stated_geometry(fields: dict[str, str]) -> tuple[int, int] | None:
+    options = dict(part.strip().split("=", 1) for part in _options(fields) if "=" in part)
+    text = f"{options.get('width')}x{options.get('height')}"
+    for candidate in (text, fields.get("geometry", ""), _old_geometry(fields)):
+        if match := re.fullmatch(r"(\d{1,9})x(\d{1,9})", candidate, re.ASCII):
+            return int(match[1]), int(match[2])
+    return None
+
+
+def _options(fields: dict[str, str]) -> list[str]:
+    return fields.get("format", "").lower().split(";")[1:]
+
+
+def _old_geometry(fields: dict[str, str]) -> str:
+    return f"{fields.get('width')}x{fields.get('height')}"
+
+
+def _sensor(fields: dict[str, str]) -> tuple[str, tuple[int, int] | None]:
+    """The sensor's name ("" where unknown) and its size, as far as the header lets infer them."""
+    names = " ".join(fields.get(key, "") for key in ("sensor_name", "plugin_name")).lower()
+    generation = fields.get("sensor_generation", fields.get("generation", ""))
+    if generation:
+        names += " gen" + generation.replace(".", "").removesuffix("0")
+    for part, sensor, size in _BY_NAME:
+        if part in names:
+            return sensor, size
+    system = fields.get("system_id", "")
+    if system.isascii() and system.isdigit() and len(system) < 10:
+        return _BY_SYSTEM.get(int(system), ("", None))
+    return "", None
+
+
+def _added(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
+    return {name: a[name] + count for name, count in b.items()}

@@ -1,0 +1,164 @@
+"""Damage: every event before it, then one error with its offset; no hang, no crash, no guess."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.camera.fixtures import (
+    EVT2_HEADER,
+    RAW_HEADER,
+    evt2_words,
+    evt3_words,
+    read,
+    write_aedat4,
+)
+
+from saccade.camera.errors import RecordingError
+from saccade.camera.inspection import inspect
+
+KINDS = ["aedat4-none", "aedat4-lz4", "aedat4-zstd", "evt2", "evt3"]
+
+
+def small(path: Path, kind: str) -> bytes:
+    """The bytes of a small healthy recording, which is also left at `path`."""
+    if kind == "evt2":
+        path.write_bytes(EVT2_HEADER + evt2_words(40))
+    elif kind == "evt3":
+        path.write_bytes(RAW_HEADER + evt3_words(30))
+    else:
+        write_aedat4(path, kind.partition("-")[2], packets=4, n=6)
+    return path.read_bytes()
+
+
+def read_bytes(path: Path, data: bytes) -> tuple[np.ndarray, RecordingError | None]:
+    path.write_bytes(data)
+    events, error = read(path)
+    if error is not None:
+        assert error.offset is None or 0 <= error.offset <= len(data)
+        assert "\n" not in str(error)
+    return events, error
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_truncation_at_every_byte(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a"
+    data = small(path, kind)
+    whole, error = read(path)
+    assert error is None
+    delivered = 0
+    for size in range(len(data)):
+        events, error = read_bytes(path, data[:size])
+        assert events.tolist() == whole[: len(events)].tolist()
+        assert len(events) >= delivered
+        delivered = len(events)
+        if kind.startswith("aedat4"):
+            assert error is not None
+            assert error.offset in (None, 14, size, table_position(data))
+    assert delivered >= len(whole) - 20 if "evt" in kind else delivered == len(whole)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_bit_of_the_header(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a"
+    data = bytearray(small(path, kind)[:4096])
+    header = data.index(b"</dv>") + 16 if kind.startswith("aedat4") else 100
+    for bit in range(8 * header):
+        data[bit // 8] ^= 1 << bit % 8
+        read_bytes(path, data)
+        data[bit // 8] ^= 1 << bit % 8
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_random_damage(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a"
+    data = small(path, kind)
+    rng = np.random.default_rng(7)
+    for _ in range(300):
+        damaged = bytearray(data)
+        for at in rng.integers(0, len(data), rng.integers(1, 6)):
+            damaged[at] = rng.integers(0, 256)
+        start, size = int(rng.integers(0, len(data))), int(rng.integers(0, 40))
+        if rng.random() < 0.3:
+            del damaged[start : start + size]
+        elif rng.random() < 0.3:
+            damaged[start:start] = rng.bytes(size)
+        read_bytes(path, damaged)
+
+
+@pytest.mark.parametrize("kind", ["aedat4-lz4", "aedat4-zstd", "aedat4-none"])
+def test_a_damaged_packet_costs_only_what_follows(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a"
+    data = bytearray(small(path, kind))
+    whole, _ = read(path)
+    at = packet_offsets(data)[2]
+    data[at + 8 : at + 16] = b"\xff" * 8
+    events, error = read_bytes(path, data)
+    assert events.tolist() == whole[:12].tolist()
+    assert error is not None
+    assert error.offset == at
+    assert f"byte {at}" in str(error)
+    found = inspect(path)
+    assert found.n == 12
+    assert found.error == str(error)
+
+
+@pytest.mark.parametrize("size", [-1, -(1 << 31), (1 << 31) - 1, 100_000])
+def test_an_absurd_packet_size_is_damage(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "a"
+    data = bytearray(small(path, "aedat4-lz4"))
+    at = packet_offsets(data)[3]
+    struct.pack_into("<i", data, at + 4, size)
+    events, error = read_bytes(path, data)
+    assert len(events) == 18
+    assert error is not None
+    assert error.offset == at
+
+
+def test_a_packet_of_no_known_stream_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    data = bytearray(small(path, "aedat4-lz4"))
+    at = packet_offsets(data)[1]
+    struct.pack_into("<i", data, at, 9)
+    events, error = read_bytes(path, data)
+    assert len(events) == 6
+    assert error is not None
+    assert error.offset == at
+
+
+def test_a_lost_table_and_a_damaged_table_are_reported_after_all_events(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    data = bytearray(small(path, "aedat4-none"))
+    table = table_position(data)
+    events, error = read_bytes(path, data[:table])
+    assert len(events) == 24
+    assert error is not None
+    assert error.offset == table
+    data[table + 8] ^= 1
+    events, error = read_bytes(path, data)
+    assert len(events) == 24
+    assert error is not None
+    assert error.offset == table
+
+
+@pytest.mark.parametrize(("kind", "word"), [("evt2", 4), ("evt3", 2)])
+def test_a_cut_word_is_reported_where_it_starts(tmp_path: Path, kind: str, word: int) -> None:
+    path = tmp_path / "a"
+    data = small(path, kind)
+    for missing in range(1, word):
+        _, error = read_bytes(path, data[: len(data) - missing])
+        assert error is not None
+        assert error.offset == len(data) - word
+
+
+def table_position(data: bytes | bytearray) -> int:
+    return struct.unpack_from("<q", data, 14 + 40)[0]
+
+
+def packet_offsets(data: bytes | bytearray) -> list[int]:
+    offset = 18 + struct.unpack_from("<I", data, 14)[0]
+    out: list[int] = []
+    while offset < table_position(data):
+        out.append(offset)
+        offset += 8 + struct.unpack_from("<i", data, offset + 4)[0]
+    return out

@@ -1,0 +1,193 @@
+"""Recordings: real files against their known counts, and what is refused, and how."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.camera.fixtures import EVT2_HEADER, RAW_HEADER, evt2_words, evt3_words, read
+from tests.reference import aedat4, evt2, evt3
+
+from saccade.camera.errors import RecordingError
+from saccade.camera.inspection import inspect
+from saccade.camera.recordings import open_recording
+
+FILES = [
+    *(f"aedat4/davis346_lab_{kind}.aedat4" for kind in ("lz4", "dv_none", "dv_lz4", "dv_lz4_high")),
+    *(f"aedat4/davis346_lab_{kind}.aedat4" for kind in ("dv_zstd", "dv_zstd_high")),
+    "aedat4/spinner_vga_faery.aedat4",
+    "evt2/spinner_gen3_vga.raw",
+    "evt2/person_qvga_faery.raw",
+    "evt3/person_qvga_faery.raw",
+    "evt3/pole_vga_triggers.raw",
+    "evt3/spinner_vga_faery.raw",
+    "evt3/street_gen41_hd.raw",
+]
+FIELDS = ["n", "n_on", "t_first", "t_last", "duration_us", "sum_x", "sum_y", "sum_t"]
+
+
+def test_the_list_of_files_is_complete(shared_data: Path) -> None:
+    golden = json.loads((shared_data / "recordings" / "golden.json").read_text())
+    assert set(FILES) == {f for f in golden if f.split("/")[0] in ("aedat4", "evt2", "evt3")}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_real_recordings_give_the_known_counts(shared_data: Path, name: str) -> None:
+    golden = json.loads((shared_data / "recordings" / "golden.json").read_text())[name]
+    found = inspect(shared_data / "recordings" / name)
+    assert found.error is None
+    for field in [*FIELDS, "width", "height"]:
+        if field in golden:
+            assert getattr(found, field) == golden[field], field
+    assert found.format == name.split("/")[0]
+    assert not any(found.dropped.values())
+
+
+@pytest.mark.parametrize(
+    "name", ["aedat4/davis346_lab_dv_zstd.aedat4", "aedat4/davis346_lab_lz4.aedat4"]
+)
+def test_a_real_aedat4_agrees_with_the_reference(shared_data: Path, name: str) -> None:
+    path = shared_data / "recordings" / name
+    events, error = read(path)
+    assert error is None
+    assert events.tolist() == aedat4.decode(path.read_bytes())
+
+
+def test_real_triggers_are_counted(shared_data: Path) -> None:
+    with open_recording(shared_data / "recordings/evt3/pole_vga_triggers.raw") as recording:
+        for _ in recording.packets():
+            pass
+        assert recording.skipped["others"] == 519
+        assert recording.skipped["triggers"] == 4157
+        assert recording.skipped["continued"] == 1038 + 243
+
+
+def test_the_reader_follows_the_content_not_the_extension(tmp_path: Path) -> None:
+    path = tmp_path / "events.aedat4"
+    path.write_bytes(RAW_HEADER + evt3_words(50))
+    events, error = read(path)
+    assert error is None
+    assert events.tolist() == evt3.decode(evt3_words(50), 346, 260)[0]
+
+
+def test_passes_start_anew_and_add_up_their_losses(tmp_path: Path) -> None:
+    path = tmp_path / "a.raw"
+    words = evt3_words(20) + np.array([0x27FF, 0xA000], "<u2").tobytes()
+    path.write_bytes(RAW_HEADER + words)
+    with open_recording(path) as recording:
+        first = np.concatenate([p.to_array() for p in recording.packets()])
+        assert recording.position == recording.size_bytes == path.stat().st_size
+        assert recording.dropped["out_of_bounds"] == 1
+        second = np.concatenate([p.to_array() for p in recording.packets()])
+        assert recording.dropped["out_of_bounds"] == 2
+        assert recording.skipped["triggers"] == 2
+    assert first.tolist() == second.tolist()
+
+
+def test_a_word_that_starts_with_a_percent_sign_is_no_header(tmp_path: Path) -> None:
+    path = tmp_path / "a.raw"
+    for first in (0x0A282025, 0x0A434325, 0x00000025):
+        words = np.array([first], "<u4").tobytes() + evt2_words(30)
+        path.write_bytes(b"% evt 2.0\n% geometry 346x260\n" + words)
+        events, error = read(path)
+        assert error is None
+        assert events.tolist() == evt2.decode(words, 346, 260)[0]
+
+
+@pytest.mark.parametrize(
+    ("header", "size", "sensor"),
+    [
+        ("% evt 3.0\n% geometry 320x240\n", (320, 240), ""),
+        ("% evt 3.0\n% width 304\n% height 240\n", (304, 240), ""),
+        ("% format EVT3;height=720;width=1280\n", (1280, 720), ""),
+        ("% evt 3.0\r\n% plugin_name hal_plugin_gen31_fx3\r\n", (640, 480), "Gen3.1"),
+        ("% evt 3.0\n% plugin_name hal_plugin_imx636_evk4\n", (1280, 720), "IMX636"),
+        ("% evt 3.0\n% sensor_generation 4.2\n", (1280, 720), "IMX636"),
+        ("% evt 3.0\n% system_ID 48\n", (1280, 720), "Gen4.1"),
+        ("% evt 3.0\n% system_ID 64\n", (320, 320), "GenX320"),
+        ("% evt 3.0\n% system_ID 21\n% end\n", (640, 480), "Gen3"),
+    ],
+)
+def test_the_geometry_of_raw_files(
+    tmp_path: Path, header: str, size: tuple[int, int], sensor: str
+) -> None:
+    path = tmp_path / "a.raw"
+    path.write_bytes(header.encode() + evt3_words(3))
+    with open_recording(path) as recording:
+        assert ((recording.width, recording.height), recording.sensor) == (size, sensor)
+
+
+REFUSED = {
+    "empty": (b"", "empty"),
+    "noise": (b"\x13\x37" * 40, "AEDAT4 and Prophesee RAW"),
+    "text": (b"hello, world\n", "no known format"),
+    "header only": (RAW_HEADER, "no event after the header"),
+    "header cut off": (RAW_HEADER[:20], "ends inside its header"),
+    "no encoding": (b"% geometry 640x480\n\0\0", "names no encoding"),
+    "no geometry": (b"% evt 3.0\n\0\x80", "--geometry WxH"),
+    "0x0": (b"% evt 3.0\n% geometry 0x0\n\0\x80", "--geometry WxH"),
+    "65535x65535": (b"% evt 3.0\n% geometry 65535x65535\n\0\x80", "65535x65535"),
+    "long header": (b"% a b\n" * 200_000 + b"\0\x80", "longer than 1 MiB"),
+    "long line": (b"% " + b"a" * (2 << 20), "longer than 1 MiB"),
+    "EVT2.1": (b"% format EVT21;height=720;width=1280\n\0\x80", "EVT2.1 is not read; convert"),
+    "evt 2.1": (b"% evt 2.1\n% geometry 640x480\n\0\x80", "EVT2.1 is not read; convert"),
+    "EVT4": (b"% evt 4.0\n\0\x80", "'EVT4' is not read"),
+    "DAT": (b"% Data file containing CD events.\n% Version 2\n\x0c\x08", "DAT is not read"),
+    "AEDAT 2": (b"#!AER-DAT2.0\r\n#", "AEDAT 2 is not read"),
+    "AEDAT 3": (b"#!AER-DAT3.1\r\n#", "AEDAT 3 is not read"),
+    "ES": (b"Event Stream\x02\0\0", "Event Stream (.es) is not read"),
+    "HDF5": (b"\x89HDF\r\n\x1a\n\0", "HDF5 is not read"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused(tmp_path: Path, name: str) -> None:
+    content, message = REFUSED[name]
+    path = tmp_path / "a.raw"
+    path.write_bytes(content)
+    with pytest.raises(RecordingError) as error:
+        open_recording(path)
+    assert message in str(error.value)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecordingError, match="No such file"):
+        open_recording(tmp_path / "missing.raw")
+    with pytest.raises(RecordingError, match="directory"):
+        open_recording(tmp_path)
+
+
+@pytest.mark.parametrize("geometry", [(0, 0), (-1, 5), (9000, 10)])
+def test_an_absurd_geometry_is_refused(tmp_path: Path, geometry: tuple[int, int]) -> None:
+    path = tmp_path / "a.raw"
+    path.write_bytes(EVT2_HEADER + evt2_words(3))
+    with pytest.raises(RecordingError, match="geometry"):
+        open_recording(path, geometry)
+
+
+def test_the_given_geometry_takes_precedence(tmp_path: Path) -> None:
+    path = tmp_path / "a.raw"
+    path.write_bytes(EVT2_HEADER + evt2_words(300))
+    with open_recording(path, (100, 100)) as recording:
+        events = np.concatenate([p.to_array() for p in recording.packets()])
+        assert len(events) + recording.dropped["out_of_bounds"] == 300
+    assert events["x"].max() < 100
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dat/ncars_004397.dat",
+        "dat/person_qvga_v2_faery.dat",
+        "es/tool_qvga.es",
+        "hdf5/person_qvga_evlib.h5",
+        "aedat2/dvs128_walking_1.aedat",
+        "aedat2/cochlea_not_a_camera.aedat",
+        "ros/test_events_1.bag",
+    ],
+)
+def test_real_files_of_other_formats_are_refused_by_name(shared_data: Path, name: str) -> None:
+    with pytest.raises(RecordingError, match="is not read; convert"):
+        open_recording(shared_data / "recordings" / name)

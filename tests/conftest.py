@@ -1,0 +1,19 @@
+"""Fixtures shared by all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real recordings, embeddings and images; skips where there is none."""
+    stated = os.environ.get("SACCADE_DATA")
+    folder = Path(stated) if stated else Path(__file__).parents[2] / "shared" / "data"
+    if not (folder / "recordings" / "golden.json").exists():
+        message = f"no test data in {folder}; set SACCADE_DATA to the folder that holds recordings/"
+        if stated:
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder
