@@ -81,12 +81,13 @@ class Message:
     blobs: dict[str, NDArray[Any]]
 
 
-def _plain(value: object) -> object:
+def _plain(value: Any) -> object:
     """numpy scalars as Python numbers: scores come out of arrays."""
+    number: Any = value  # isinstance() would narrow it to a type that pyright knows in part
     if isinstance(value, np.floating):
-        return float(value)
+        return float(number)
     if isinstance(value, np.integer):
-        return int(value)
+        return int(number)
     raise TypeError(f"{type(value).__name__} has no msgpack form")
 
 
@@ -157,6 +158,8 @@ def _encode_blob(name: str, array: NDArray[Any]) -> tuple[Blob, bytes]:
     dtype = _WIRE_DTYPES.get(array.dtype)
     if dtype is None:
         raise WireError(f"blob {name!r} is {array.dtype}: give it as one of {', '.join(_DTYPES)}")
+    if not 1 <= len(name) <= 64 or array.ndim > 8:
+        raise WireError(f"blob {name!r} of {array.ndim} axes: a name of 1 to 64, at most 8 axes")
     return Blob(name=name, dtype=dtype, shape=array.shape), array.astype(dtype).tobytes()
 
 
