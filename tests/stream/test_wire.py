@@ -133,7 +133,7 @@ def test_wrong_fields_are_refused(changes: dict[str, object]) -> None:
         {"codec": "pickle"},
         {"shape": [3]},
         {"shape": [-2]},
-        {"shape": [2**70]},
+        {"shape": [2**63]},
         {"shape": [0, 2**24, 2**24, 2**24]},
         {"shape": [1] * 9},
         {"name": ""},
@@ -145,8 +145,6 @@ def test_wrong_blobs_are_refused(blob: dict[str, object]) -> None:
     header = {"stream": "cam", "run": RUN, "blobs": [good]}
     data = b"" if 0 in blob.get("shape", ()) else bytes(8)  # type: ignore[operator]
     assert wire.decode([b"embedding/cam/", msgspec.msgpack.encode(header), bytes(8)]).blobs
-    if blob.get("shape") == [2**70]:
-        blob = {"shape": [2**63]}
     header["blobs"] = [good | blob]
     with pytest.raises(WireError):
         wire.decode([b"embedding/cam/", msgspec.msgpack.encode(header), data])
