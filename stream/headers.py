@@ -1,0 +1,131 @@
+"""The headers of saccade/1 as msgspec structs: what a subscriber in any language can rely on.
+
+A field never changes its meaning and unknown ones are ignored; a breaking change is a new `v`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+MAX_HEADER_BYTES = 64 * 1024
+MAX_BLOB_BYTES = 16 * 1024 * 1024
+
+Count: TypeAlias = Annotated[int, Meta(ge=0)]
+
+
+class Dropped(Struct, frozen=True, kw_only=True):
+    """What was lost since the run began (cumulative): events at the source, packets in the queue,
+    slices, and results not published."""
+
+    source: Count = 0
+    queue: Count = 0
+    slice: Count = 0
+    publish: Count = 0
+
+
+class Blob(Struct, frozen=True, kw_only=True):
+    """How to read one raw part: numpy's dtype string, shape, and the codec (only "raw")."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    dtype: str
+    shape: Annotated[tuple[Annotated[int, Meta(ge=0, le=MAX_BLOB_BYTES)], ...], Meta(max_length=8)]
+    codec: str = "raw"
+
+
+class Header(Struct, frozen=True, kw_only=True):
+    """What every header has. The publisher stamps `stream`, `run`, `seq` and `published_ns`.
+
+    Attributes:
+        v: the protocol's version; a breaking change is a new one.
+        run: the ULID of the publisher's run; a new run starts `seq` again.
+        seq: number of this message in its topic, from 0.
+        published_ns: the publisher's monotonic clock when it was sent, ns.
+        blobs: descriptions of the parts after the header, in their order.
+    """
+
+    v: Literal[1] = 1
+    stream: str = ""
+    run: str = ""
+    seq: Count = 0
+    published_ns: Count = 0
+    blobs: list[Blob] = msgspec.field(default_factory=list[Blob])
+
+
+class ResultHeader(Header, frozen=True, kw_only=True):
+    """What labels and embeddings share: which events, when, by which model.
+
+    Attributes:
+        t_begin_us, t_end_us: the slice on the sensor's clock, us.
+        received_ns: arrival of the slice's last event, monotonic clock, ns.
+        clock_offset_ns: monotonic clock minus sensor clock, ns.
+        width, height: the sensor, pixels.
+        space: name of the embedding space.
+        stage_us: time spent in each stage, us.
+    """
+
+    t_begin_us: int = 0
+    t_end_us: int = 0
+    received_ns: Count = 0
+    clock_offset_ns: int = 0
+    n_events: Count = 0
+    width: Count = 0
+    height: Count = 0
+    dropped: Dropped = Dropped()
+    model: str = ""
+    model_sha: str = ""
+    space: str = ""
+    stage_us: dict[str, float] = msgspec.field(default_factory=dict[str, float])
+
+
+class LabelHeader(ResultHeader, frozen=True, kw_only=True):
+    """The labels of one slice, best first; `scores` has one number for each of them."""
+
+    type: Literal["label"] = "label"
+    vocabulary_rev: Count = 0
+    labels: list[str] = msgspec.field(default_factory=list[str])
+    scores: list[float] = msgspec.field(default_factory=list[float])
+
+
+class EmbeddingHeader(ResultHeader, frozen=True, kw_only=True):
+    """The embedding of one slice: a blob named "embedding", float32 [N, D]."""
+
+    type: Literal["embedding"] = "embedding"
+
+
+class StatusHeader(Header, frozen=True, kw_only=True):
+    """The application's heartbeat, once a second; `state` is "ended" in a run's last one.
+
+    Attributes:
+        rate_eps: events per second lately.
+        backlog: packets waiting.
+        delay_us: age of the newest result, us.
+    """
+
+    type: Literal["status"] = "status"
+    state: str = "running"
+    events_in: Count = 0
+    events_published: Count = 0
+    slices: Count = 0
+    labels: Count = 0
+    dropped: Dropped = Dropped()
+    rate_eps: float = 0.0
+    backlog: Count = 0
+    delay_us: float = 0.0
+    uptime_s: float = 0.0
+
+
+class VocabularyHeader(Header, frozen=True, kw_only=True):
+    """All the labels there are to choose from; `rev` is `vocabulary_rev` in the label headers."""
+
+    type: Literal["vocabulary"] = "vocabulary"
+    rev: Count = 0
+    labels: list[str] = msgspec.field(default_factory=list[str])
+    space: str = ""
+    model: str = ""
+    model_sha: str = ""
+
+
+AnyHeader: TypeAlias = LabelHeader | EmbeddingHeader | StatusHeader | VocabularyHeader

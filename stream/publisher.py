@@ -1,0 +1,273 @@
+"""Labels, embeddings and status to whoever subscribes. Publishing never waits for a subscriber."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any
+
+import msgspec
+import numpy as np
+import zmq
+from numpy.typing import NDArray
+
+from saccade.camera.errors import SaccadeError
+from saccade.stream.addresses import DEFAULT_ADDRESS
+from saccade.stream.sockets import bind_xpub, check_process
+from saccade.stream.wire import (
+    STREAM_NAME,
+    AnyHeader,
+    EmbeddingHeader,
+    LabelHeader,
+    StatusHeader,
+    VocabularyHeader,
+    encode,
+    encode_latest,
+    new_run_id,
+)
+
+_LOG = logging.getLogger(__name__)
+_MAX_REQUESTS_PER_TICK = 1000
+_TICK_S = 0.02
+_STATUS_S = 1.0
+
+
+class Publisher:
+    """One stream on one address: an XPUB socket, its sequence numbers and its heartbeat.
+
+    A slow subscriber loses the newest messages (its queue holds 1000) and sees the gap in `seq`;
+    it never slows the publisher or another subscriber. Each new subscription is answered with
+    the last status, vocabulary and latest/label. All methods may be called from any thread of
+    the process that opened it.
+
+    Attributes:
+        address: where it is bound, with the port that was found when 0 was asked for.
+        stream: the stream's name in every topic.
+        run: the ULID of this run.
+        status: called once a second from a thread of its own for the heartbeat; may be replaced.
+    """
+
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        stream: str = "cam",
+        run: str | None = None,
+        status: Callable[[], StatusHeader] | None = None,
+        linger_ms: int = 1000,
+    ) -> None:
+        """Binds at once and starts the heartbeat.
+
+        Args:
+            linger_ms: how long close() waits for a slow subscriber, at most twice (ms).
+
+        Raises:
+            SaccadeError: a bad address or stream name, a port in use, a bind off loopback.
+        """
+        if not re.fullmatch(STREAM_NAME, stream):
+            raise SaccadeError(f"stream {stream!r}: use 1 to 64 letters, digits, '_', '-' or '.'")
+        self._context, self._socket, self.address = bind_xpub(address, linger_ms)
+        self.stream, self.run = stream, run or new_run_id()
+        self.status: Callable[[], StatusHeader] = status or self._own_status
+        self._linger_ms, self._pid = linger_ms, os.getpid()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
+        self._label_topics = (f"label/{stream}/".encode(), f"latest/label/{stream}/".encode())
+        self._subscriptions: Counter[bytes] = Counter()
+        self._cache: dict[bytes, list[bytes]] = {}
+        self._seq: Counter[str] = Counter()
+        self._closed = self._status_failed = False
+        self._started = time.monotonic()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="saccade-publisher", daemon=True)
+        self._thread.start()
+
+    def publish_label(self, header: LabelHeader) -> int:
+        """Sends one slice's labels on `label/` and `latest/label/`; the answer is its seq.
+
+        `stream`, `run`, `seq` and `published_ns` are written here.
+
+        Raises:
+            SaccadeError: closed, used after a fork, or a header that the wire cannot carry.
+        """
+        return self._publish(header)
+
+    def publish_embedding(self, header: EmbeddingHeader, embedding: NDArray[Any]) -> int:
+        """Sends float32 [N, D] (or [D]) on `embedding/`; the answer is its seq.
+
+        Raises:
+            SaccadeError: closed, used after a fork, or above 16 MiB.
+        """
+        return self._publish(header, {"embedding": np.asarray(embedding, "<f4")})
+
+    def publish_vocabulary(self, header: VocabularyHeader) -> int:
+        """Sends the vocabulary now, and to every later subscriber; the answer is its seq.
+
+        Raises:
+            SaccadeError: closed, used after a fork, or labels of more than 64 KiB.
+        """
+        return self._publish(header)
+
+    @property
+    def subscribers(self) -> int:
+        """How many subscriptions there are that this stream's labels match."""
+        check_process(self._pid, "a Publisher")
+        with self._lock:
+            if not self._closed:
+                self._answer_requests()
+            return self._subscriptions.total() if not self._closed else 0
+
+    def wait_for_subscriber(self, timeout_s: float | None = None, count: int = 1) -> bool:
+        """Waits until `count` subscriptions match this stream's labels (None: for ever).
+
+        A short recording is over before a subscriber that is starting has connected: wait first.
+
+        Returns:
+            False when the time ran out or the publisher was closed.
+        """
+        check_process(self._pid, "a Publisher")
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self.subscribers >= count, timeout_s)
+            return not self._closed and self.subscribers >= count
+
+    def close(self) -> None:
+        """Sends a last status with state "ended" and closes; twice is once.
+
+        Waits at most twice `linger_ms` for subscribers that have not yet taken what was sent.
+        """
+        if os.getpid() != self._pid:
+            return  # a forked child: the sockets are the parent's
+        self._stop.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(2 * _STATUS_S)
+        with self._lock:
+            if self._closed:
+                return
+            try:
+                self._end()
+            finally:
+                self._closed = True
+                self._changed.notify_all()
+                self._socket.close()
+        self._context.term()
+
+    def __enter__(self) -> Publisher:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _publish(
+        self,
+        header: AnyHeader,
+        blobs: Mapping[str, NDArray[Any]] | None = None,
+        flags: int = zmq.DONTWAIT,
+    ) -> int:
+        check_process(self._pid, "a Publisher")
+        with self._lock:
+            if self._closed:
+                raise SaccadeError(f"the publisher on {self.address} is closed; open another one")
+            seq = self._seq[header.type]
+            stamped: AnyHeader = msgspec.structs.replace(
+                header,
+                stream=self.stream,
+                run=self.run,
+                seq=seq,
+                published_ns=time.monotonic_ns(),
+            )
+            parts = encode(stamped, blobs)
+            self._seq[header.type] += 1
+            self._socket.send_multipart(parts, flags)
+            if header.type == "label":
+                self._cache[b"latest/" + parts[0]] = latest = [encode_latest(parts)]
+                self._socket.send_multipart(latest, flags)
+            elif header.type != "embedding":
+                self._cache[parts[0]] = parts
+        return seq
+
+    def _end(self) -> None:
+        """The last status is worth a wait: a subscriber with a full queue ends by it."""
+        self._answer_requests()
+        # From here on only: with NODROP one slow subscriber stalls all, here for linger_ms.
+        self._socket.setsockopt(zmq.XPUB_NODROP, 1)
+        self._socket.setsockopt(zmq.SNDTIMEO, self._linger_ms)
+        # A heartbeat that outlived its join is stuck in the user's callback: do not call it here.
+        status = self._own_status() if self._stuck() else self._status()
+        try:
+            self._publish(msgspec.structs.replace(status, state="ended"), flags=0)
+        except (zmq.Again, SaccadeError) as error:
+            _LOG.warning("the last status of %s was not sent: %s", self.stream, error)
+
+    def _beat(self) -> None:
+        due = time.monotonic()
+        while not self._stop.wait(_TICK_S):
+            with self._lock:
+                if self._closed:
+                    return
+                self._answer_requests()
+            if time.monotonic() < due:
+                continue
+            due = time.monotonic() + _STATUS_S
+            # Not under the lock: the callback is the user's and may itself publish.
+            status = self._status()
+            try:
+                self._publish(status)
+            except SaccadeError as error:
+                self._warn_once(error)
+
+    def _stuck(self) -> bool:
+        return self._thread.is_alive() and threading.current_thread() is not self._thread
+
+    def _status(self) -> StatusHeader:
+        """The user's status; a fault in it must not end the heartbeat."""
+        try:
+            return self.status()
+        except Exception as error:
+            self._warn_once(error)
+            return self._own_status()
+
+    def _own_status(self) -> StatusHeader:
+        return StatusHeader(
+            labels=self._seq["label"], uptime_s=round(time.monotonic() - self._started, 3)
+        )
+
+    def _warn_once(self, error: Exception) -> None:
+        if not self._status_failed:
+            self._status_failed = True
+            _LOG.warning("no status of %s: %s: %s", self.stream, type(error).__name__, error)
+
+    def _answer_requests(self) -> None:
+        """Reads new subscriptions (under the lock) and sends what they missed, once for all."""
+        missed: set[bytes] = set()
+        for _ in range(_MAX_REQUESTS_PER_TICK):
+            try:
+                request = self._socket.recv_multipart(zmq.DONTWAIT)
+            except zmq.Again:
+                break
+            if len(request) == 1 and request[0][:1] in (b"\0", b"\1"):
+                self._count(request[0])
+                if request[0][0]:
+                    missed.update(t for t in self._cache if t.startswith(request[0][1:]))
+        for topic in missed:
+            self._socket.send_multipart(self._cache[topic], zmq.DONTWAIT)
+
+    def _count(self, request: bytes) -> None:
+        prefix = request[1:]
+        # Only prefixes of our topics are kept, so that a stranger cannot fill the memory.
+        if not any(topic.startswith(prefix) for topic in self._label_topics):
+            return
+        if request[0]:
+            self._subscriptions[prefix] += 1
+        elif self._subscriptions[prefix] > 0:
+            self._subscriptions[prefix] -= 1
+        self._changed.notify_all()
