@@ -4,6 +4,7 @@ import enum
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import Buffer
 
 class FrameKind(enum.Enum):
     paper = 0
@@ -61,9 +62,6 @@ def warp(
     fill: float,
     out: NDArray[np.float32],
 ) -> None: ...
-import numpy as np
-from numpy.typing import NDArray
-from typing_extensions import Buffer
 
 # t uint64 [N] us, x uint16 [N], y uint16 [N], on bool [N]
 _Columns = tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint16], NDArray[np.bool_]]

@@ -1,8 +1,8 @@
 """The event simulator: an image moved along a path in front of an ideal sensor with real flaws.
 
-Each pixel remembers the log intensity of its last event and fires whenever the light has changed by
-its contrast threshold since (Lichtsteiner et al., 2008); between two frames the light moves linearly,
-which gives each event its microsecond, as in ESIM (Rebecq et al., 2018).
+Each pixel remembers the log intensity of its last event and fires whenever the light has changed
+by its contrast threshold since (Lichtsteiner et al., 2008); between two frames the light moves
+linearly, which gives each event its microsecond, as in ESIM (Rebecq et al., 2018).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from saccade.camera import _native
 from saccade.camera.errors import SaccadeError
 from saccade.camera.events import Packet
 
-#: Added to intensities in [0, 1] before the logarithm: a sensor's dark current, which keeps dark noise
-#: from having infinite contrast.
+#: Added to intensities in [0, 1] before the logarithm: a sensor's dark current, which keeps dark
+#: noise from having infinite contrast.
 DARK = 0.03
 
 
@@ -98,7 +98,7 @@ def random_walk(duration_us: int, speed: float, seed: int, start_us: int = 0) ->
 
 
 def log_intensity(image: NDArray[np.generic]) -> NDArray[np.float32]:
-    """log(I + DARK) of a gray image: uint8 [h, w], or float [h, w] in [0, 1]. Gives float32 [h, w]."""
+    """log(I + DARK), float32 [h, w], of a gray image: uint8 [h, w], or float [h, w] in [0, 1]."""
     scale = 255.0 if image.dtype == np.uint8 else 1.0
     return np.log(image.astype(np.float32) / np.float32(scale) + np.float32(DARK))
 
@@ -124,8 +124,8 @@ class Simulator:
         """The events between the frame before and this one, sorted by time.
 
         Args:
-            log_frame: float32 [height, width], log intensity. The first one sets the pixels' memories
-                and gives no events.
+            log_frame: float32 [height, width], log intensity. The first one sets the pixels'
+                memories and gives no events.
             t_us: its time in microseconds, later than the frame's before.
         """
         return Packet(*self._native.step(np.ascontiguousarray(log_frame), t_us))

@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,8 +44,8 @@ class LabelBank:
             LabelError: not such a file, or names and rows differ in number.
         """
         try:
-            with safe_open(str(path), framework="numpy") as file:
-                metadata = file.metadata() or {}
+            with cast(Any, safe_open)(str(path), framework="numpy") as file:
+                metadata: dict[str, str] = file.metadata() or {}
                 embeddings = np.ascontiguousarray(file.get_tensor("embeddings"), np.float32)
             names = tuple(str(name) for name in json.loads(metadata["names"]))
             aliases = {str(k): str(v) for k, v in json.loads(metadata.get("aliases", "{}")).items()}
@@ -135,8 +136,8 @@ class LabelScorer:
 
         Scores are probabilities over the whole bank. Equal scores keep the bank's order.
         """
-        logits = self._scale * (self.bank.embeddings @ embedding)
-        weights = np.exp(logits - logits.max())
+        logits = np.asarray(self._scale * (self.bank.embeddings @ embedding), np.float32)
+        weights = np.exp(logits - np.max(logits))
         order = np.argsort(-weights, kind="stable")[: self._top]
         scores = weights[order] / weights.sum()
         return tuple(self.bank.names[i] for i in order), tuple(float(s) for s in scores)

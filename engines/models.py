@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
 from saccade.camera.errors import SaccadeError
 from saccade.camera.frames import Counting, FrameKind, FrameSpec
 from saccade.engines.labels import LabelBank
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 BUNDLED = Path(__file__).resolve().parent / "models"
 DEFAULT_MODEL = "saccade-mini"
@@ -125,10 +119,8 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL) -> Model:
 
 def _read_manifest(path: Path) -> Manifest:
     try:
-        with path.open("rb") as file:
-            content = cast(dict[str, Any], tomllib.load(file))
-        return msgspec.convert(content, Manifest)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
+        return msgspec.toml.decode(path.read_bytes(), type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ModelError(
             f"{path}: {error}; the manifest is damaged or of another version, restore it"
         ) from None

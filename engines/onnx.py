@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from typing import Any
 
@@ -23,8 +24,7 @@ class OnnxEngine:
             ModelError: ONNX Runtime refuses the file, or its tensors are not the manifest's.
         """
         # ONNX Runtime takes 100 ms to import: `saccade --help` must not wait for it.
-        import onnxruntime
-
+        onnxruntime: Any = importlib.import_module("onnxruntime")
         options: Any = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or min(os.cpu_count() or 1, 4)
         options.inter_op_num_threads = 1
@@ -44,7 +44,7 @@ class OnnxEngine:
         self._input = np.zeros((batch, manifest.input.channels, size, size), np.float32)
         self._output = np.zeros((batch, manifest.embedding.dimension), np.float32)
         self._names = manifest.input.name, manifest.embedding.name
-        self._session = session
+        self._session: Any = session
         self._bindings = {n: self._bind(n) for n in range(1, batch + 1)}
 
     def _bind(self, n: int) -> Any:

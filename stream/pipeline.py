@@ -40,7 +40,8 @@ class Pipeline:
 
     At speed `max` nothing is dropped: a slow stage makes the ones before it wait. At a set speed
     slices leave by the recording's clock, and where a stage falls behind the oldest whole slice
-    is dropped and counted. Decoding, framing and encoding run on threads of their own, mostly without the GIL.
+    is dropped and counted. Decoding, framing and encoding run on threads of their own, mostly
+    without the GIL.
     """
 
     def __init__(
@@ -88,8 +89,8 @@ class Pipeline:
             bank = bank.select(read_labels(labels) if isinstance(labels, str) else labels)
         self.bank = bank
         self._scorer = LabelScorer(bank, self.model.manifest.embedding.scale, top)
-        self._owned = not isinstance(source, Recording)
-        opened = source if isinstance(source, Recording) else open_recording(source, geometry)
+        self._owned = isinstance(source, str | Path)
+        opened = open_recording(source, geometry) if isinstance(source, str | Path) else source
         self.recording: Recording = opened
         spec = self.model.frame_spec(frame)
         self._frame_maker = FrameMaker(opened.width, opened.height, spec)
@@ -190,6 +191,7 @@ class Pipeline:
             seq=seq,
             t_begin_us=cut.t_begin_us,
             t_end_us=cut.t_end_us,
+            t_last_us=cut.t_last_us,
             n_events=cut.n_events,
             labels=encoded.labels,
             scores=encoded.scores,

@@ -34,6 +34,7 @@ class Prediction:
     Attributes:
         seq: number of the prediction, from 0.
         t_begin_us, t_end_us: the slice's window [begin, end), microseconds of the sensor's clock.
+        t_last_us: time of its last event (the window's end where it has none).
         n_events: events in the slice.
         labels: the best labels, best first.
         scores: their probabilities over all labels in use.
@@ -46,6 +47,7 @@ class Prediction:
     seq: int
     t_begin_us: int
     t_end_us: int
+    t_last_us: int
     n_events: int
     labels: tuple[str, ...]
     scores: tuple[float, ...]

@@ -79,23 +79,25 @@ class Replay:
 
     def _packets(self) -> Iterator[Packet]:
         offset = 0
-        before = 0
+        before = _events_dropped(self._recording)
         while True:
             first = last = None
             try:
                 for packet in self._recording.packets():
-                    self.source_dropped = before + sum(self._recording.dropped.values())
-                    if not len(packet):
-                        continue
+                    self.source_dropped = _events_dropped(self._recording) - before
                     first = int(packet.t[0]) if first is None else first
                     last = int(packet.t.max())
                     yield packet if not offset else _shifted(packet, offset)
             finally:  # what was refused after the last delivered event is accounted for too
-                self.source_dropped = before + sum(self._recording.dropped.values())
+                self.source_dropped = _events_dropped(self._recording) - before
             if not self._loop or first is None or last is None:
                 return
-            before = self.source_dropped
             offset += last - first + 1
+
+
+def _events_dropped(recording: Recording) -> int:
+    """Events that the decoder refused; a word of unknown type is damage, but no event."""
+    return sum(n for kind, n in recording.dropped.items() if kind != "unknown_word")
 
 
 def _shifted(packet: Packet, offset_us: int) -> Packet:

@@ -1,7 +1,7 @@
 """Trains saccade-mini: `python -m saccade.training.mini IMAGES.tar --work DIR`.
 
-Simulates the frames once (cached in --work), trains, and leaves `checkpoint.pt` and `log.jsonl` there;
-`saccade.training.mini_export` makes the model folder of them.
+Simulates the frames once (cached in --work), trains, and leaves `checkpoint.pt` and `log.jsonl`
+there; `saccade.training.mini_export` makes the model folder of them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Mini(torch.nn.Module):
 
 
 def augment(frames: Tensor, generator: torch.Generator) -> Tensor:
-    """Random flip, affine, contrast, cut-out and noise of frames float32 [N, 1, 96, 96] in [0, 1]."""
+    """Random flip, affine, contrast, cut-out, noise: float32 [N, 1, 96, 96] in [0, 1]."""
     n, _, height, width = frames.shape
 
     def uniform(low: float, high: float) -> Tensor:
@@ -103,8 +103,8 @@ def train(
 ) -> dict[str, float]:
     """Trains on frames uint8 [V, N, 96, 96]; leaves the averaged weights in `work`.
 
-    Classes are drawn with probability n^0.3 of their n images, so that a class of 25 counts nearly as
-    much as one of 590. An epoch is N draws.
+    Classes are drawn with probability n^0.3 of their n images, so that a class of 25 counts
+    nearly as much as one of 590. An epoch is N draws.
     """
     torch.manual_seed(TRAIN_SEED)
     generator = torch.Generator().manual_seed(TRAIN_SEED)

@@ -80,8 +80,11 @@ class Conditions:
     keep: float | None = None
 
 
+ANY = Conditions()
+
+
 def simulated_events(
-    image: NDArray[np.uint8], seed: int, conditions: Conditions = Conditions()
+    image: NDArray[np.uint8], seed: int, conditions: Conditions = ANY
 ) -> tuple[list[Packet], tuple[int, int]]:
     """30 ms of events of an image under random conditions, and the sensor's (width, height)."""
     rng = np.random.default_rng(seed)
@@ -145,7 +148,7 @@ def _hot_pixels(rng: np.random.Generator, width: int, height: int) -> Packet:
 
 
 def simulated_frame(
-    image: NDArray[np.uint8], seed: int, conditions: Conditions = Conditions()
+    image: NDArray[np.uint8], seed: int, conditions: Conditions = ANY
 ) -> NDArray[np.uint8]:
     """One frame of an image under random conditions, uint8 [96, 96], 255 for 1.0."""
     packets, (width, height) = simulated_events(image, seed, conditions)
@@ -161,7 +164,7 @@ def simulate_frames(
     images: Images,
     variants: int,
     seed: int,
-    conditions: Conditions = Conditions(),
+    conditions: Conditions = ANY,
     processes: int = 2,
 ) -> NDArray[np.uint8]:
     """Frames uint8 [variants, N, 96, 96], each under conditions of its own."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -10,7 +12,7 @@ DIMENSION = 128
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions with a shortcut; [N, c_in, h, w] -> [N, c_out, h / stride, w / stride]."""
+    """Two 3x3 convolutions with a shortcut."""
 
     def __init__(self, c_in: int, c_out: int, stride: int = 1) -> None:
         super().__init__()
@@ -33,7 +35,7 @@ class Block(nn.Module):
 
 
 class MiniEncoder(nn.Module):
-    """A frame -> an embedding. The frame is standardised first, so brightness presets do not matter."""
+    """A frame -> an embedding. The frame is standardised first: its brightness does not matter."""
 
     def __init__(self, widths: tuple[int, ...] = (32, 64, 128, 192), depth: int = 2) -> None:
         super().__init__()
@@ -41,7 +43,7 @@ class MiniEncoder(nn.Module):
             nn.Conv2d(1, widths[0], 5, 2, 2, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU()
         )
         blocks: list[nn.Module] = [Block(widths[0], widths[0])]
-        for c_in, c_out in zip(widths[:-1], widths[1:], strict=True):
+        for c_in, c_out in pairwise(widths):
             blocks.append(Block(c_in, c_out, 2))
             # The last stage is wide enough: a second block there would double the file.
             blocks += [Block(c_out, c_out) for _ in range(depth - 1 if c_out < widths[-1] else 0)]

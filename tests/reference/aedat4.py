@@ -4,6 +4,7 @@ import struct
 
 import lz4.frame
 import zstandard
+
 from tests.reference.evt2 import Event
 
 
