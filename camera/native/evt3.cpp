@@ -14,20 +14,30 @@ std::uint32_t load(const std::uint8_t* words, std::size_t i) {
   return word;
 }
 
-std::uint32_t popcount(std::uint32_t v) {  // of 16 bits; plain arithmetic, so that loops vectorise
-  v = v - ((v >> 1) & 0x5555);
-  v = (v & 0x3333) + ((v >> 2) & 0x3333);
-  v = (v + (v >> 4)) & 0x0f0f;
-  return (v + (v >> 8)) & 0x1f;
+std::uint16_t popcount(std::uint16_t v) {  // plain arithmetic, so that loops vectorise
+  v = static_cast<std::uint16_t>(v - ((v >> 1) & 0x5555));
+  v = static_cast<std::uint16_t>((v & 0x3333) + ((v >> 2) & 0x3333));
+  v = static_cast<std::uint16_t>((v + (v >> 4)) & 0x0f0f);
+  return static_cast<std::uint16_t>((v + (v >> 8)) & 0x1f);
 }
 
-// Exactly the events that the words encode, before any is dropped.
+// Exactly the events that the words encode, before any is dropped. All in 16 bits, and summed block
+// by block (at most 12 * kBlock), so that eight or more words go through at once.
 std::size_t count_events(const std::uint8_t* words, std::size_t n_words) {
   std::size_t n = 0;
-  for (std::size_t i = 0; i < n_words; ++i) {
-    const std::uint32_t word = load(words, i), type = word >> 12;
-    const std::uint32_t mask = (type == 0x4 ? 0xfffu : 0u) | (type == 0x5 ? 0xffu : 0u);
-    n += (type == 0x2 ? 1u : 0u) + popcount(word & mask);
+  for (std::size_t i = 0; i < n_words; i += kBlock) {
+    const std::size_t end = std::min(n_words, i + kBlock);
+    std::uint16_t sum = 0;
+    for (std::size_t j = i; j < end; ++j) {
+      const auto word = static_cast<std::uint16_t>(load(words, j));
+      const auto type = static_cast<std::uint16_t>(word >> 12);
+      const auto one = static_cast<std::uint16_t>(type == 0x2);
+      const auto mask12 = static_cast<std::uint16_t>(-(type == 0x4) & 0xfff);
+      const auto mask8 = static_cast<std::uint16_t>(-(type == 0x5) & 0xff);
+      const auto mask = static_cast<std::uint16_t>(mask12 | mask8);
+      sum = static_cast<std::uint16_t>(sum + one + popcount(word & mask));
+    }
+    n += sum;
   }
   return n;
 }
@@ -68,10 +78,16 @@ struct Evt3Decoder::Block {
 // x and y have 11 bits: a vector that runs past 2047 is outside of any sensor.
 Evt3Decoder::Evt3Decoder(std::uint32_t width, std::uint32_t height)
     : width_(std::min(width, 2048u)), height_(std::min(height, 2048u)) {
-  rules_[0x0] = {0, 0x7ff, 0, 0, ~(std::uint64_t{0x7ff} << 12), 0x7ff, 1u << 12};
-  rules_[0x2] = {0, 0x7ff, 0, 1, ~std::uint64_t{0}, 0, 0};
-  // TIME_LOW: it may fall, and never carries
-  rules_[0x6] = {0, 0, 1, 0, ~(std::uint64_t{0xfff} << 23), 0xfff, 1u << 23};
+  rules_[0x0].compare = rules_[0x2].compare = 0x7ff;
+  rules_[0x0].take = 0x7ff;
+  rules_[0x0].scale = 1u << 12;
+  rules_[0x0].keep = ~(std::uint64_t{0x7ff} << 12);
+  rules_[0x2].emits = 1;
+  rules_[0x6].compare = 0;  // TIME_LOW: any value; it may fall, and never carries
+  rules_[0x6].bound = 1;
+  rules_[0x6].take = 0xfff;
+  rules_[0x6].scale = 1u << 23;
+  rules_[0x6].keep = ~(std::uint64_t{0xfff} << 23);
 }
 
 EventColumns Evt3Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes) {
@@ -108,7 +124,7 @@ void Evt3Decoder::run(const std::uint8_t* words, std::size_t n_words, EventColum
         if (((word ^ rule.expect) & rule.compare) >= rule.bound) break;
         events[k] = packed | (word & 0xfff);
         k += rule.emits;
-        packed = (packed & rule.keep) | ((word & rule.take) * rule.scale);
+        packed = (packed & rule.keep) | (std::uint64_t{word & rule.take} * rule.scale);
       }
       packed_ = packed;
       block.size = k;
@@ -123,7 +139,7 @@ std::size_t Evt3Decoder::slow_word(const std::uint8_t* words, std::size_t n_word
   const std::uint32_t word = load(words, 0);
   switch (word >> 12) {
     case 0x0:  // ADDR_Y, the first one or around one past the height
-      packed_ = (packed_ & rules_[0].keep) | ((word & rules_[0].take) * rules_[0].scale);
+      packed_ = (packed_ & rules_[0].keep) | (std::uint64_t{word & 0x7ffu} << 12);
       has_y_ = true;
       set_rules();
       return 1;
@@ -163,7 +179,7 @@ void Evt3Decoder::vector_word(std::uint32_t word, Block& block) {
   std::uint32_t mask = word & ((1u << bits) - 1);
   if (base_ + bits > x_limit_) {  // only the bits in the frame
     const std::uint32_t inside = base_ < x_limit_ ? mask & ((1u << (x_limit_ - base_)) - 1) : 0;
-    drop(base_ != kNone, popcount(mask & ~inside));
+    drop(base_ != kNone, popcount(static_cast<std::uint16_t>(mask & ~inside)));
     mask = inside;
   }
   block.add(mask, packed_ | polarity_, base_);
@@ -192,9 +208,9 @@ void Evt3Decoder::set_rules() {
   const auto row = static_cast<std::uint32_t>(packed_ >> 12) & 0x7ff;
   const bool ready = clock_.started() && has_y_ && row < height_;
   x_limit_ = ready ? width_ : 0;
-  rules_[0x0].bound = ready ? height_ : 0;
-  rules_[0x2].bound = x_limit_;
-  rules_[0x8].expect = 0x8000 | (static_cast<std::uint32_t>(clock_.value()) & 0xfff);
+  rules_[0x0].bound = static_cast<std::uint16_t>(ready ? height_ : 0);
+  rules_[0x2].bound = static_cast<std::uint16_t>(x_limit_);
+  rules_[0x8].expect = static_cast<std::uint16_t>(0x8000 | (clock_.value() & 0xfff));
   rules_[0x8].bound = clock_.started() ? 1 : 0;  // the same value again changes nothing
 }
 

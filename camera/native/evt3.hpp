@@ -24,11 +24,12 @@ class Evt3Decoder {
   // What one type of word does in the fast loop, as data instead of as a branch: the types follow
   // each other unpredictably, and a mispredicted branch costs as much as ten words.
   struct Rule {
-    std::uint32_t expect = 0, compare = 0xffff;  // (word ^ expect) & compare
-    std::uint32_t bound = 0;                     // below this the fast loop takes the word
-    std::uint32_t emits = 0;                     // events: 0 or 1
+    std::uint16_t expect = 0, compare = 0xffff;  // (word ^ expect) & compare
+    std::uint16_t bound = 0;                     // below this the fast loop takes the word
+    std::uint16_t emits = 0;                     // events: 0 or 1
+    std::uint32_t take = 0, scale = 0;           // bits of the word that enter the state, and where
     std::uint64_t keep = ~std::uint64_t{0};      // bits of the packed state that stay
-    std::uint64_t take = 0, scale = 0;           // bits of the word that enter it, and where
+    std::uint64_t unused = 0;                    // 32 bytes: found by a shift
   };
 
   struct Block;  // packed events whose times share their upper bits
