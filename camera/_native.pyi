@@ -87,7 +87,10 @@ class Evt2Decoder:
         """Bytes held of a word that is not complete yet."""
 
 class Evt3Decoder:
-    """Prophesee EVT3; one state machine for any chunking. One thread at a time."""
+    """Prophesee EVT3; one state machine for any chunking. One thread at a time.
+
+    Coordinates have 11 bits: a vector that runs past x = 2047 is out of bounds for any width.
+    """
 
     def __init__(self, width: int, height: int) -> None: ...
     def decode(self, data: _Bytes) -> _Columns:

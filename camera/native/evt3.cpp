@@ -1,9 +1,12 @@
 #include "evt3.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace saccade {
 namespace {
+
+constexpr std::size_t kBlock = 1024;  // words: their events stay in the nearest caches
 
 std::uint32_t load(const std::uint8_t* words, std::size_t i) {
   std::uint16_t word;  // a carried byte leaves the rest unaligned
@@ -11,25 +14,81 @@ std::uint32_t load(const std::uint8_t* words, std::size_t i) {
   return word;
 }
 
-std::uint32_t popcount(std::uint32_t v) {  // of 16 bits; plain arithmetic, so that loops vectorise
-  v = v - ((v >> 1) & 0x5555);
-  v = (v & 0x3333) + ((v >> 2) & 0x3333);
-  v = (v + (v >> 4)) & 0x0f0f;
-  return (v + (v >> 8)) & 0x1f;
+std::uint16_t popcount(std::uint16_t v) {  // plain arithmetic, so that loops vectorise
+  v = static_cast<std::uint16_t>(v - ((v >> 1) & 0x5555));
+  v = static_cast<std::uint16_t>((v & 0x3333) + ((v >> 2) & 0x3333));
+  v = static_cast<std::uint16_t>((v + (v >> 4)) & 0x0f0f);
+  return static_cast<std::uint16_t>((v + (v >> 8)) & 0x1f);
 }
 
-// Exactly the events that the words encode, before any is dropped.
+// Exactly the events that the words encode, before any is dropped. All in 16 bits, and summed block
+// by block (at most 12 * kBlock), so that eight or more words go through at once.
 std::size_t count_events(const std::uint8_t* words, std::size_t n_words) {
   std::size_t n = 0;
-  for (std::size_t i = 0; i < n_words; ++i) {
-    const std::uint32_t word = load(words, i), type = word >> 12;
-    const std::uint32_t mask = (type == 0x4 ? 0xfffu : 0u) | (type == 0x5 ? 0xffu : 0u);
-    n += (type == 0x2 ? 1u : 0u) + popcount(word & mask);
+  for (std::size_t i = 0; i < n_words; i += kBlock) {
+    const std::size_t end = std::min(n_words, i + kBlock);
+    std::uint16_t sum = 0;
+    for (std::size_t j = i; j < end; ++j) {
+      const auto word = static_cast<std::uint16_t>(load(words, j));
+      const auto type = static_cast<std::uint16_t>(word >> 12);
+      const auto one = static_cast<std::uint16_t>(type == 0x2);
+      const auto mask12 = static_cast<std::uint16_t>(-(type == 0x4) & 0xfff);
+      const auto mask8 = static_cast<std::uint16_t>(-(type == 0x5) & 0xff);
+      const auto mask = static_cast<std::uint16_t>(mask12 | mask8);
+      sum = static_cast<std::uint16_t>(sum + one + popcount(word & mask));
+    }
+    n += sum;
   }
   return n;
 }
 
 }  // namespace
+
+// Events of up to kBlock words, packed: x in bits 0..10, on in 11, y in 12..22, lower time
+// in 23..34. One store per word here, and the columns are filled afterwards by loops that
+// vectorise.
+struct Evt3Decoder::Block {
+  explicit Block(EventColumns& columns) : out(columns) {}
+
+  // One event for each bit of a vector that starts at x = base.
+  void add(std::uint32_t mask, std::uint64_t packed, std::uint32_t base) {
+    for (; mask != 0; mask &= mask - 1) events[size++] = packed | (base + __builtin_ctz(mask));
+  }
+
+  void flush(std::uint64_t time) {
+    std::uint64_t* __restrict t = out.t.get() + out.size;
+    std::uint16_t* __restrict x = out.x.get() + out.size;
+    std::uint16_t* __restrict y = out.y.get() + out.size;
+    bool* __restrict on = out.on.get() + out.size;
+    for (std::size_t i = 0; i < size; ++i) t[i] = time | (events[i] >> 23);
+    for (std::size_t i = 0; i < size; ++i) x[i] = static_cast<std::uint16_t>(events[i] & 0x7ff);
+    for (std::size_t i = 0; i < size; ++i) {
+      y[i] = static_cast<std::uint16_t>((events[i] >> 12) & 0x7ff);
+    }
+    for (std::size_t i = 0; i < size; ++i) on[i] = ((events[i] >> 11) & 1) != 0;
+    out.size += size;
+    size = 0;
+  }
+
+  EventColumns& out;
+  std::size_t size = 0;
+  std::uint64_t events[kBlock * 12 + 1];  // uninitialised; one more for the store of no event
+};
+
+// x and y have 11 bits: a vector that runs past 2047 is outside of any sensor.
+Evt3Decoder::Evt3Decoder(std::uint32_t width, std::uint32_t height)
+    : width_(std::min(width, 2048u)), height_(std::min(height, 2048u)) {
+  rules_[0x0].compare = rules_[0x2].compare = 0x7ff;
+  rules_[0x0].take = 0x7ff;
+  rules_[0x0].scale = 1u << 12;
+  rules_[0x0].keep = ~(std::uint64_t{0x7ff} << 12);
+  rules_[0x2].emits = 1;
+  rules_[0x6].compare = 0;  // TIME_LOW: any value; it may fall, and never carries
+  rules_[0x6].bound = 1;
+  rules_[0x6].take = 0xfff;
+  rules_[0x6].scale = 1u << 23;
+  rules_[0x6].keep = ~(std::uint64_t{0xfff} << 23);
+}
 
 EventColumns Evt3Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes) {
   std::uint8_t first[2] = {pending_, 0};
@@ -52,62 +111,83 @@ EventColumns Evt3Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes)
 }
 
 void Evt3Decoder::run(const std::uint8_t* words, std::size_t n_words, EventColumns& out) {
-  std::uint64_t* t = out.t.get() + out.size;
-  std::uint16_t* x = out.x.get() + out.size;
-  std::uint16_t* y = out.y.get() + out.size;
-  bool* on = out.on.get() + out.size;
-  const auto emit = [&](std::uint32_t column, const State& s, bool polarity) {
-    *t++ = s.time;
-    *x++ = static_cast<std::uint16_t>(column);
-    *y++ = static_cast<std::uint16_t>(s.y);
-    *on++ = polarity;
-  };
-  State s = state_;  // a local copy stays in registers: the columns might alias a member
-  for (std::size_t i = 0; i < n_words; ++i) {
-    const std::uint32_t word = load(words, i);
-    switch (word >> 12) {
-      case 0x0:  // ADDR_Y
-        s.y = word & 0x7ff;
-        s.x_limit = limit(s);
-        break;
-      case 0x2:  // ADDR_X
-        if ((word & 0x7ff) < s.x_limit) {
-          emit(word & 0x7ff, s, (word >> 11) & 1);
-        } else {
-          drop(s, true, 1);
-        }
-        break;
-      case 0x3:  // VECT_BASE_X
-        s.base = word & 0x7ff;
-        s.on = (word >> 11) & 1;
-        break;
-      case 0x4:    // VECT_12
-      case 0x5: {  // VECT_8
-        const std::uint32_t bits = word & 0x1000 ? 8 : 12;
-        std::uint32_t mask = word & ((1u << bits) - 1);
-        if (s.base + bits > s.x_limit) mask = clip_vector(mask, s);
-        for (; mask != 0; mask &= mask - 1) emit(s.base + __builtin_ctz(mask), s, s.on);
-        if (s.base < kNone - bits) s.base += bits;
-        break;
+  Block block(out);
+  for (std::size_t i = 0; i < n_words;) {
+    const std::size_t end = std::min(n_words, i + kBlock);
+    while (i < end) {
+      std::uint64_t packed = packed_;
+      std::size_t k = block.size;
+      std::uint64_t* const events = block.events;
+      for (; i < end; ++i) {
+        const std::uint32_t word = load(words, i);
+        const Rule& rule = rules_[word >> 12];
+        if (((word ^ rule.expect) & rule.compare) >= rule.bound) break;
+        events[k] = packed | (word & 0xfff);
+        k += rule.emits;
+        packed = (packed & rule.keep) | (std::uint64_t{word & rule.take} * rule.scale);
       }
-      case 0x6:  // TIME_LOW: it may fall, and never carries
-        s.time = (s.time & ~std::uint64_t{0xfff}) | (word & 0xfff);
-        break;
-      default:
-        other_word(word, s);
+      packed_ = packed;
+      block.size = k;
+      if (i < end) i += slow_word(words + 2 * i, end - i, block);
     }
+    block.flush(clock_.value() << 12);
   }
-  state_ = s;
-  out.size = static_cast<std::size_t>(t - out.t.get());
 }
 
-void Evt3Decoder::other_word(std::uint32_t word, State& s) {
+// A word that the rules leave to a branch; returns how many words it took.
+std::size_t Evt3Decoder::slow_word(const std::uint8_t* words, std::size_t n_words, Block& block) {
+  const std::uint32_t word = load(words, 0);
   switch (word >> 12) {
-    case 0x8:  // TIME_HIGH
+    case 0x0:  // ADDR_Y, the first one or around one past the height
+      packed_ = (packed_ & rules_[0].keep) | (std::uint64_t{word & 0x7ffu} << 12);
+      has_y_ = true;
+      set_rules();
+      return 1;
+    case 0x2:  // ADDR_X that cannot be emitted
+      drop(true, 1);
+      return 1;
+    case 0x3:  // VECT_BASE_X
+      base_ = word & 0x7ff;
+      polarity_ = word & 0x800;
+      return n_words > 3 && triplet(words + 2, block) ? 4 : 1;
+    case 0x4:
+    case 0x5:
+      vector_word(word, block);
+      return 1;
+    case 0x8:  // TIME_HIGH that changes
+      block.flush(clock_.value() << 12);
       counters_.time_backwards += !clock_.advance(word & 0xfff);
-      s.time = (clock_.value() << 12) | (s.time & 0xfff);
-      s.x_limit = limit(s);
-      break;
+      set_rules();
+      return 1;
+    default:
+      other_word(word);
+      return 1;
+  }
+}
+
+// The sensors' 12+12+8 after a base, as one vector of 32; false where it is not that or not inside.
+bool Evt3Decoder::triplet(const std::uint8_t* words, Block& block) {
+  const std::uint32_t a = load(words, 0), b = load(words, 1), c = load(words, 2);
+  if (a >> 12 != 0x4 || b >> 12 != 0x4 || c >> 12 != 0x5 || base_ + 32 > x_limit_) return false;
+  block.add((a & 0xfff) | (b & 0xfff) << 12 | (c & 0xff) << 24, packed_ | polarity_, base_);
+  base_ += 32;
+  return true;
+}
+
+void Evt3Decoder::vector_word(std::uint32_t word, Block& block) {
+  const std::uint32_t bits = word & 0x1000 ? 8 : 12;
+  std::uint32_t mask = word & ((1u << bits) - 1);
+  if (base_ + bits > x_limit_) {  // only the bits in the frame
+    const std::uint32_t inside = base_ < x_limit_ ? mask & ((1u << (x_limit_ - base_)) - 1) : 0;
+    drop(base_ != kNone, popcount(static_cast<std::uint16_t>(mask & ~inside)));
+    mask = inside;
+  }
+  block.add(mask, packed_ | polarity_, base_);
+  if (base_ < kNone - bits) base_ += bits;
+}
+
+void Evt3Decoder::other_word(std::uint32_t word) {
+  switch (word >> 12) {
     case 0xA:
       ++counters_.triggers;
       break;
@@ -123,17 +203,21 @@ void Evt3Decoder::other_word(std::uint32_t word, State& s) {
   }
 }
 
-// The bits of a vector that lie in the frame; the others are counted as dropped.
-std::uint32_t Evt3Decoder::clip_vector(std::uint32_t mask, const State& s) {
-  const std::uint32_t inside = s.base < s.x_limit ? mask & ((1u << (s.x_limit - s.base)) - 1) : 0;
-  drop(s, s.base != kNone, popcount(mask & ~inside));
-  return inside;
+// Called where the time's upper bits change, and at the first row and around rows past the height.
+void Evt3Decoder::set_rules() {
+  const auto row = static_cast<std::uint32_t>(packed_ >> 12) & 0x7ff;
+  const bool ready = clock_.started() && has_y_ && row < height_;
+  x_limit_ = ready ? width_ : 0;
+  rules_[0x0].bound = static_cast<std::uint16_t>(ready ? height_ : 0);
+  rules_[0x2].bound = static_cast<std::uint16_t>(x_limit_);
+  rules_[0x8].expect = static_cast<std::uint16_t>(0x8000 | (clock_.value() & 0xfff));
+  rules_[0x8].bound = clock_.started() ? 1 : 0;  // the same value again changes nothing
 }
 
-void Evt3Decoder::drop(const State& s, bool has_base, std::uint32_t n) {
+void Evt3Decoder::drop(bool has_base, std::uint32_t n) {
   if (!clock_.started()) {
     counters_.before_time += n;
-  } else if (s.y == kNone) {
+  } else if (!has_y_) {
     counters_.missing_y += n;
   } else if (!has_base) {
     counters_.missing_base += n;

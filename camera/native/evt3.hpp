@@ -12,7 +12,7 @@ class Evt3Decoder {
     std::uint64_t triggers = 0, others = 0, continued = 0, time_backwards = 0;  // not events
   };
 
-  Evt3Decoder(std::uint32_t width, std::uint32_t height) : width_(width), height_(height) {}
+  Evt3Decoder(std::uint32_t width, std::uint32_t height);
 
   // Decodes any number of bytes; that of an unfinished word is kept for the next call.
   EventColumns decode(const std::uint8_t* bytes, std::size_t n_bytes);
@@ -21,27 +21,37 @@ class Evt3Decoder {
   std::size_t pending_bytes() const { return has_pending_ ? 1 : 0; }
 
  private:
-  static constexpr std::uint32_t kNone = 0xffff;  // no ADDR_Y or VECT_BASE_X yet: past any bound
-
-  struct State {
-    std::uint64_t time = 0;  // us
-    std::uint32_t y = kNone;
-    std::uint32_t base = kNone;  // x of the next vector's first bit
-    std::uint32_t x_limit = 0;   // the width where events may be emitted, else 0
-    bool on = false;             // polarity of the vectors
+  // What one type of word does in the fast loop, as data instead of as a branch: the types follow
+  // each other unpredictably, and a mispredicted branch costs as much as ten words.
+  struct Rule {
+    std::uint16_t expect = 0, compare = 0xffff;  // (word ^ expect) & compare
+    std::uint16_t bound = 0;                     // below this the fast loop takes the word
+    std::uint16_t emits = 0;                     // events: 0 or 1
+    std::uint32_t take = 0, scale = 0;           // bits of the word that enter the state, and where
+    std::uint64_t keep = ~std::uint64_t{0};      // bits of the packed state that stay
+    std::uint64_t unused = 0;                    // 32 bytes: found by a shift
   };
 
+  struct Block;  // packed events whose times share their upper bits
+
   void run(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
-  void other_word(std::uint32_t word, State& s);
-  std::uint32_t limit(const State& s) const {
-    return clock_.started() && s.y < height_ ? width_ : 0;
-  }
-  std::uint32_t clip_vector(std::uint32_t mask, const State& s);
-  void drop(const State& s, bool has_base, std::uint32_t n);
+  std::size_t slow_word(const std::uint8_t* words, std::size_t n_words, Block& block);
+  void vector_word(std::uint32_t word, Block& block);
+  bool triplet(const std::uint8_t* words, Block& block);
+  void other_word(std::uint32_t word);
+  void set_rules();
+  void drop(bool has_base, std::uint32_t n);
+
+  static constexpr std::uint32_t kNone = 0xffff;  // no VECT_BASE_X yet: past any bound
 
   std::uint32_t width_, height_;
   WrappingClock<12> clock_;
-  State state_;
+  Rule rules_[16];
+  std::uint64_t packed_ = 0;    // the row and the lower time, where an event's word has them
+  std::uint32_t base_ = kNone;  // x of the next vector's first bit
+  std::uint32_t polarity_ = 0;  // of the vectors, where an event's word has it
+  std::uint32_t x_limit_ = 0;   // the width where events may be emitted, else 0
+  bool has_y_ = false;
   Counters counters_;
   std::uint8_t pending_ = 0;
   bool has_pending_ = false;

@@ -191,3 +191,30 @@ def test_entities_in_the_header_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(MAGIC + io_header("none", xml) + bytes(8))
     with pytest.raises(RecordingError, match="document type"):
         open_recording(tmp_path / "a")
+
+
+def test_a_disk_that_fills_up_keeps_whole_packets(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")  # a limit on the file's size stands for the disk
+    path = tmp_path / "a.aedat4"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    writer = Aedat4Writer(path, WIDTH, HEIGHT, "none")
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))
+        with pytest.raises(RecordingError, match="writing failed") as error:
+            for _ in range(10):
+                writer.write(some_events(100))
+        with pytest.raises(RecordingError, match="writing failed"):
+            writer.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert error.value.offset == path.stat().st_size
+    events, damage = read(path)
+    assert (len(events), damage) == (200, None)
+
+
+def test_the_writer_closes_once(tmp_path: Path) -> None:
+    writer = Aedat4Writer(tmp_path / "a", WIDTH, HEIGHT)
+    writer.close()
+    size = (tmp_path / "a").stat().st_size
+    writer.close()
+    assert (tmp_path / "a").stat().st_size == size

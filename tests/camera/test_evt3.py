@@ -95,6 +95,13 @@ def test_each_loss_is_counted_by_class(stream: tuple[int, ...], lost: dict[str, 
     assert {name: n for name, n in decoder.counters.items() if n} == lost
 
 
+def test_x_has_11_bits_whatever_the_width() -> None:
+    stream = words(0x8000, 0x0000, 0x3000 | 2040, 0x4FFF, 0x2FFF)
+    events, decoder = run(stream, [], 8192, 8192)
+    assert [x for _, x, *_ in events] == [*range(2040, 2048), 2047]
+    assert decoder.counters["out_of_bounds"] == 4
+
+
 def test_triggers_and_the_like_are_counted_and_skipped() -> None:
     stream = words(0x8000, 0x0000, 0xA101, 0xE000, 0xF000, 0x7000, 0x2005)
     events, decoder = run(stream, [3])
