@@ -127,6 +127,7 @@ class Publisher:
         """Waits until `count` subscriptions match this stream's labels (None: for ever).
 
         A short recording is over before a subscriber that is starting has connected: wait first.
+        A subscription to "" counts too, and libzmq makes one up for a peer that speaks ZMTP 1.
 
         Returns:
             False when the time ran out or the publisher was closed.
