@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from saccade.camera.errors import SaccadeError
 from saccade.stream.addresses import DEFAULT_ADDRESS
-from saccade.stream.sockets import bind_xpub, check_process
+from saccade.stream.sockets import SEND_HWM, bind_xpub, check_process
 from saccade.stream.wire import (
     STREAM_NAME,
     AnyHeader,
@@ -36,6 +36,7 @@ _LOG = logging.getLogger(__name__)
 _MAX_REQUESTS_PER_TICK = 1000
 _TICK_S = 0.02
 _STATUS_S = 1.0
+_END_PAUSES_S = (0.01, 0.03, 0.06, 0.1)
 
 
 class Publisher:
@@ -64,7 +65,7 @@ class Publisher:
         """Binds at once and starts the heartbeat.
 
         Args:
-            linger_ms: how long close() waits for a slow subscriber, at most twice (ms).
+            linger_ms: how long close() waits for subscribers to take what was sent (ms).
 
         Raises:
             SaccadeError: a bad address or stream name, a port in use, a bind off loopback.
@@ -74,7 +75,7 @@ class Publisher:
         self._context, self._socket, self.address = bind_xpub(address, linger_ms)
         self.stream, self.run = stream, run or new_run_id()
         self.status: Callable[[], StatusHeader] = status or self._own_status
-        self._linger_ms, self._pid = linger_ms, os.getpid()
+        self._sent, self._pid = 0, os.getpid()
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._label_topics = (f"label/{stream}/".encode(), f"latest/label/{stream}/".encode())
@@ -126,6 +127,7 @@ class Publisher:
         """Waits until `count` subscriptions match this stream's labels (None: for ever).
 
         A short recording is over before a subscriber that is starting has connected: wait first.
+        A subscription to "" counts too, and libzmq makes one up for a peer that speaks ZMTP 1.
 
         Returns:
             False when the time ran out or the publisher was closed.
@@ -138,7 +140,7 @@ class Publisher:
     def close(self) -> None:
         """Sends a last status with state "ended" and closes; twice is once.
 
-        Waits at most twice `linger_ms` for subscribers that have not yet taken what was sent.
+        Waits at most `linger_ms` and 0.2 s for subscribers that have not yet taken what was sent.
         """
         if os.getpid() != self._pid:
             return  # a forked child: the sockets are the parent's
@@ -167,12 +169,7 @@ class Publisher:
     ) -> None:
         self.close()
 
-    def _publish(
-        self,
-        header: AnyHeader,
-        blobs: Mapping[str, NDArray[Any]] | None = None,
-        flags: int = zmq.DONTWAIT,
-    ) -> int:
+    def _publish(self, header: AnyHeader, blobs: Mapping[str, NDArray[Any]] | None = None) -> int:
         check_process(self._pid, "a Publisher")
         with self._lock:
             if self._closed:
@@ -187,26 +184,36 @@ class Publisher:
             )
             parts = encode(stamped, blobs)
             self._seq[header.type] += 1
-            self._socket.send_multipart(parts, flags)
+            self._send(parts)
             if header.type == "label":
                 self._cache[b"latest/" + parts[0]] = latest = [encode_latest(parts)]
-                self._socket.send_multipart(latest, flags)
+                self._send(latest)
             elif header.type != "embedding":
                 self._cache[parts[0]] = parts
         return seq
 
     def _end(self) -> None:
-        """The last status is worth a wait: a subscriber with a full queue ends by it."""
-        self._answer_requests()
-        # From here on only: with NODROP one slow subscriber stalls all, here for linger_ms.
-        self._socket.setsockopt(zmq.XPUB_NODROP, 1)
-        self._socket.setsockopt(zmq.SNDTIMEO, self._linger_ms)
+        """Sends the last status, repeatedly where a full queue may have dropped it.
+
+        XPUB says nothing of a drop, and XPUB_NODROP does not see a queue that is already full. A
+        repetition has the same seq: who has it ignores it.
+        """
         # A heartbeat that outlived its join is stuck in the user's callback: do not call it here.
         status = self._own_status() if self._stuck() else self._status()
         try:
-            self._publish(msgspec.structs.replace(status, state="ended"), flags=0)
-        except (zmq.Again, SaccadeError) as error:
+            self._publish(msgspec.structs.replace(status, state="ended"))
+        except SaccadeError as error:
             _LOG.warning("the last status of %s was not sent: %s", self.stream, error)
+        for pause_s in _END_PAUSES_S if self._sent >= SEND_HWM else ():
+            self._answer_requests()
+            time.sleep(pause_s)
+            self._send(self._cache.get(f"status/{self.stream}/".encode(), []))
+        self._answer_requests()
+
+    def _send(self, parts: list[bytes]) -> None:
+        if parts:
+            self._socket.send_multipart(parts, zmq.DONTWAIT)
+            self._sent += 1
 
     def _beat(self) -> None:
         due = time.monotonic()
@@ -259,7 +266,7 @@ class Publisher:
                 if request[0][0]:
                     missed.update(t for t in self._cache if t.startswith(request[0][1:]))
         for topic in missed:
-            self._socket.send_multipart(self._cache[topic], zmq.DONTWAIT)
+            self._send(self._cache[topic])
 
     def _count(self, request: bytes) -> None:
         prefix = request[1:]

@@ -12,7 +12,7 @@ import zmq
 from saccade.camera.errors import SaccadeError
 from saccade.stream.addresses import Address, bind_address
 
-_SEND_HWM = 1000
+SEND_HWM = 1000
 # Subscribers send nothing but subscriptions: a topic's prefix.
 _MAX_REQUEST_BYTES = 1024
 # A peer that was stopped or unplugged is let go after this long: its queue is memory of ours.
@@ -48,7 +48,7 @@ def bind_xpub(
     socket = context.socket(zmq.XPUB)
     try:
         set_options(socket, parsed, linger_ms=linger_ms, max_part_bytes=_MAX_REQUEST_BYTES)
-        socket.setsockopt(zmq.SNDHWM, _SEND_HWM)
+        socket.setsockopt(zmq.SNDHWM, SEND_HWM)
         # VERBOSER passes on every subscription and its end, not only the first and the last:
         # each new subscriber is to be answered, and all of them counted.
         socket.setsockopt(zmq.XPUB_VERBOSER, 1)

@@ -34,7 +34,8 @@ class Subscriber:
     is counted in `malformed` and never raised. Iterating ends after `timeout_s` without a
     message, when it was closed, or, with `until_end`, when a stream that it reads has ended; a
     publisher that was killed says no end, so give `timeout_s` too where that matters. The
-    queue mode belongs to one thread at a time.
+    queue mode belongs to one thread at a time, and renews its subscriptions after a reconnection
+    only while it waits: libzmq does that in the caller's thread.
 
     Attributes:
         topics: prefixes such as "label/", "latest/label/" or "label/cam/"; "" is everything.

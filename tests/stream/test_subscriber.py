@@ -180,7 +180,7 @@ def test_heartbeats_do_not_prolong_a_wait() -> None:
 def test_a_subscriber_may_be_first_and_outlives_a_publisher() -> None:
     with Publisher(LOCAL) as first:
         address = first.address
-    with Subscriber(address, timeout_s=3) as subscriber:
+    with Subscriber(address, mode="mailbox", timeout_s=3) as subscriber:
         for run in range(2):
             with Publisher(address) as publisher:
                 assert publisher.wait_for_subscriber(3)
@@ -196,11 +196,12 @@ def test_a_queue_that_ran_over_ends_with_a_gap() -> None:
     wide = LabelHeader(labels=["x" * 6000] * 10, scores=[0.0] * 10)
     with Subscriber(publisher.address, timeout_s=3, until_end=True) as subscriber:
         assert publisher.wait_for_subscriber(3)
-        received = sum(1 for _ in range(3000) if publisher.publish_label(wide) is not None)
+        for _ in range(3000):
+            publisher.publish_label(wide)
         publisher.close()
         got = sum(1 for _ in subscriber)
         assert subscriber.ended
-        assert got + subscriber.gaps <= received
+        assert 1000 <= got + subscriber.gaps <= 3000
 
 
 @pytest.mark.parametrize("address", ["zmq://0.0.0.0:5556", "zmq://127.0.0.1:0", "nonsense"])
