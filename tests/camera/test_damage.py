@@ -58,7 +58,7 @@ def test_truncation_at_every_byte(tmp_path: Path, kind: str) -> None:
     assert delivered >= len(whole) - 20 if "evt" in kind else delivered == len(whole)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["aedat4-zstd", "evt2", "evt3"])
 def test_every_bit_of_the_header(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "a"
     data = bytearray(small(path, kind)[:4096])
