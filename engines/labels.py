@@ -138,6 +138,6 @@ class LabelScorer:
         """
         logits = np.asarray(self._scale * (self.bank.embeddings @ embedding), np.float32)
         weights = np.exp(logits - np.max(logits))
-        order = np.argsort(-weights, kind="stable")[: self._top]
+        order: list[int] = np.argsort(-weights, kind="stable")[: self._top].tolist()
         scores = weights[order] / weights.sum()
         return tuple(self.bank.names[i] for i in order), tuple(float(s) for s in scores)

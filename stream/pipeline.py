@@ -89,13 +89,14 @@ class Pipeline:
             bank = bank.select(read_labels(labels) if isinstance(labels, str) else labels)
         self.bank = bank
         self._scorer = LabelScorer(bank, self.model.manifest.embedding.scale, top)
+        spec = self.model.frame_spec(frame)
+        self._owns_engine = engine is None
+        self._engine = engine or OnnxEngine(self.model)
+        # The last thing to be opened, so that nothing refused above leaves it open.
         self._owned = isinstance(source, str | Path)
         opened = open_recording(source, geometry) if isinstance(source, str | Path) else source
         self.recording: Recording = opened
-        spec = self.model.frame_spec(frame)
         self._frame_maker = FrameMaker(opened.width, opened.height, spec)
-        self._owns_engine = engine is None
-        self._engine = engine or OnnxEngine(self.model)
         self._replay = Replay(opened, slicer, replay_speed, loop)
         self._slicer = slicer
         self._drops = not math.isinf(replay_speed)

@@ -87,7 +87,7 @@ def cached_frames(images: Images, variants: int, seed: int, cache: Path) -> NDAr
     """Simulated frames uint8 [variants, N, 96, 96], from `cache` where they lie there."""
     if not cache.is_file():
         np.save(cache, simulate_frames(images, variants, seed))
-    return np.load(cache, mmap_mode="r")
+    return np.load(cache)
 
 
 def train(
@@ -180,7 +180,7 @@ def main() -> None:
     frames = cached_frames(images, options.variants, TRAIN_SEED, cache)
     held_frames = cached_frames(held, 1, VALIDATION_SEED, options.work / "validation.npy")[0]
     train(
-        np.asarray(frames), images, held_frames, held.classes, options.work, epochs=options.epochs
+        frames, images, held_frames, held.classes, options.work, epochs=options.epochs
     )
 
 

@@ -1,0 +1,1 @@
+"""The bundled sample recording, and the script that makes it."""

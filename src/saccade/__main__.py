@@ -1,0 +1,5 @@
+"""`python -m saccade` is `saccade`."""
+
+from saccade.stream.cli import main
+
+main()

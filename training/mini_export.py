@@ -1,0 +1,190 @@
+"""Makes the model folder of saccade-mini from a checkpoint of `saccade.training.mini`.
+
+`python -m saccade.training.mini_export CHECKPOINT --images TAR --out FOLDER` exports the encoder
+to ONNX, checks it against torch, writes label bank and manifest, and measures it on the validation
+images under a fresh simulation; the figures go to the manifest and to `--record`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+from torch.nn import functional as F
+
+from saccade.training.mini import Mini, evaluate
+from saccade.training.mini_data import SPEC, Conditions, load_images, simulate_frames
+from saccade.training.mini_model import DIMENSION
+
+SPACE = "saccade-mini/1"
+FRESH_SEED = 3
+ALIASES = {
+    "motorbike": "Motorbikes",
+    "motorcycle": "Motorbikes",
+    "face": "Faces",
+    "face close up": "Faces_easy",
+    "leopard": "Leopards",
+    "airplane": "airplanes",
+    "plane": "airplanes",
+    "car": "car_side",
+    "mug": "cup",
+    "coffee cup": "cup",
+    "mobile phone": "cellphone",
+    "piano": "grand_piano",
+    "butterfly fish": "butterfly",
+    "hedgehog head": "hedgehog",
+    "puma": "cougar_body",
+    "wildcat": "wild_cat",
+    "wristwatch": "watch",
+    "sailing ship": "ketch",
+    "dolphin fish": "dolphin",
+}
+#: Conditions under which the encoder is measured, beside the drawn ones.
+CASES = {
+    "fresh": Conditions(),
+    "half_the_events": Conditions(keep=0.5),
+    "noise_2hz": Conditions(noise_hz=2.0),
+    "davis346": Conditions(sensor=(346, 260)),
+    "hd720": Conditions(sensor=(1280, 720)),
+}
+
+
+def export_onnx(model: Mini, path: Path) -> None:
+    """Writes the encoder: `frame` float32 [N, 1, 96, 96] -> `embedding` float32 [N, 128]."""
+    encoder = model.encoder.eval()
+    example = torch.rand(2, 1, SPEC.size, SPEC.size)
+    torch.onnx.export(
+        encoder,
+        (example,),
+        str(path),
+        input_names=["frame"],
+        output_names=["embedding"],
+        dynamic_shapes=({0: torch.export.Dim("N")},),
+        opset_version=18,
+        dynamo=True,
+        external_data=False,
+    )
+    onnx.checker.check_model(str(path), full_check=True)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    frames = torch.rand(7, 1, SPEC.size, SPEC.size)
+    with torch.inference_mode():
+        wanted = encoder(frames).numpy()
+    found = session.run(None, {"frame": frames.numpy()})[0]
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
+
+
+class Exported(torch.nn.Module):
+    """The exported encoder and bank as `evaluate` takes a model: what is measured is what ships."""
+
+    def __init__(self, path: Path, bank: NDArray[np.float32]) -> None:
+        super().__init__()
+        self._session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        self._bank = bank
+
+    def forward(self, frames: torch.Tensor) -> torch.Tensor:
+        """float32 [N, 1, 96, 96] -> cosines [N, classes]."""
+        embedding = self._session.run(None, {"frame": frames.numpy()})[0]
+        return torch.from_numpy(embedding @ self._bank.T)
+
+
+def measure(folder: Path, bank: NDArray[np.float32], tar: Path) -> dict[str, dict[str, float]]:
+    """Figures on the validation images for each of `CASES`, simulated with a fresh seed."""
+    _, held = load_images(tar)
+    exported = Exported(folder / "model.onnx", bank)
+    return {
+        name: {
+            key: round(value, 4)
+            for key, value in evaluate(
+                exported, simulate_frames(held, 1, FRESH_SEED, conditions)[0], held.classes
+            ).items()
+        }
+        for name, conditions in CASES.items()
+    }
+
+
+def write_manifest(
+    folder: Path, scale: float, training: dict[str, Any], figures: dict[str, float]
+) -> None:
+    """Writes `model.toml` with the sums of the files beside it."""
+    sums = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        for name in ("model.onnx", "labels.safetensors")
+    }
+    rows = {**training, **figures}
+    written = "\n".join(f"{key} = {json.dumps(value)}" for key, value in rows.items())
+    (folder / "model.toml").write_text(
+        f"""# saccade-mini: see CARD.md. Written by saccade.training.mini_export.
+name = "saccade-mini"
+version = 1
+licence = "Apache-2.0; trained on Caltech-101 (CC BY 4.0)"
+sha256 = "{sums["model.onnx"]}"
+labels_sha256 = "{sums["labels.safetensors"]}"
+
+[input]
+name = "frame"
+size = {SPEC.size}
+channels = 1
+
+[frame]
+kind = "{SPEC.kind}"
+counting = "{SPEC.counting}"
+clamp = {SPEC.clamp}
+
+[embedding]
+name = "embedding"
+dimension = {DIMENSION}
+space = "{SPACE}"
+scale = {scale:.4f}
+
+[training]
+{written}
+"""
+    )
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--images", type=Path, required=True, help="the tar it was trained on")
+    parser.add_argument("--out", type=Path, required=True, help="the model folder")
+    parser.add_argument("--record", type=Path, help="where the figures go as JSON")
+    options = parser.parse_args()
+    state = torch.load(options.checkpoint, weights_only=True)
+    names = tuple(state["names"])
+    model = Mini(len(names))
+    model.load_state_dict(state["model"])
+    options.out.mkdir(parents=True, exist_ok=True)
+    export_onnx(model, options.out / "model.onnx")
+    bank = F.normalize(model.head.bank.detach(), dim=1).numpy()
+    save_file(
+        {"embeddings": np.ascontiguousarray(bank)},
+        options.out / "labels.safetensors",
+        {"names": json.dumps(names), "space": SPACE, "aliases": json.dumps(ALIASES)},
+    )
+    figures = measure(options.out, bank, options.images)
+    training = {
+        "data": "Caltech-101 without BACKGROUND_Google, events simulated by saccade.camera.simulate",
+        "script": "python -m saccade.training.mini",
+        "seed": 1,
+        "validation": f"every tenth image of a class, simulated with seed {FRESH_SEED}",
+        "epochs": state["epoch"],
+        "parameters": sum(p.numel() for p in model.encoder.parameters()),
+    }
+    write_manifest(options.out, float(model.head.scale), training, figures["fresh"])
+    if options.record:
+        options.record.write_text(json.dumps({**training, "figures": figures}, indent=1) + "\n")
+    print(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()
