@@ -46,20 +46,20 @@ def augment(frames: Tensor, generator: torch.Generator) -> Tensor:
         return low + (high - low) * torch.rand(n, generator=generator)
 
     flip = torch.where(torch.rand(n, generator=generator) < 0.5, -1.0, 1.0)
-    angle, zoom = uniform(-0.15, 0.15), uniform(0.8, 1.2)
+    angle, zoom = uniform(-0.12, 0.12), uniform(0.85, 1.15)
     stretch = uniform(0.9, 1.1)
     theta = torch.zeros(n, 2, 3)
     theta[:, 0, 0] = flip * zoom * stretch * angle.cos()
     theta[:, 0, 1] = -zoom * angle.sin()
     theta[:, 1, 0] = flip * zoom * angle.sin()
     theta[:, 1, 1] = zoom * angle.cos()
-    theta[:, 0, 2], theta[:, 1, 2] = uniform(-0.15, 0.15), uniform(-0.15, 0.15)
+    theta[:, 0, 2], theta[:, 1, 2] = uniform(-0.1, 0.1), uniform(-0.1, 0.1)
     grid = F.affine_grid(theta, list(frames.shape), align_corners=False)
     frames = F.grid_sample(frames, grid, align_corners=False)
     frames = frames.clamp_min(1e-6) ** uniform(0.6, 1.5).view(n, 1, 1, 1)
     rows, columns = torch.arange(height).view(1, -1, 1), torch.arange(width).view(1, 1, -1)
-    top, left = uniform(-30, height).view(n, 1, 1), uniform(-30, width).view(n, 1, 1)
-    hidden = (rows >= top) & (rows < top + 28) & (columns >= left) & (columns < left + 28)
+    top, left = uniform(-60, height).view(n, 1, 1), uniform(-60, width).view(n, 1, 1)
+    hidden = (rows >= top) & (rows < top + 24) & (columns >= left) & (columns < left + 24)
     frames = frames.masked_fill(hidden.unsqueeze(1), 0.0)
     noise = torch.rand(frames.shape, generator=generator) * uniform(0, 0.1).view(n, 1, 1, 1)
     return frames + noise
@@ -74,7 +74,7 @@ def evaluate(model: torch.nn.Module, frames: NDArray[np.uint8], classes: NDArray
     """top1, mean over classes and top5 (shares) of frames uint8 [N, 96, 96]."""
     model.eval()
     logits = torch.cat([model(_as_frames(frames[i : i + 256])) for i in range(0, len(frames), 256)])
-    best = logits.topk(5).indices.numpy()
+    best = logits.topk(min(5, logits.shape[1])).indices.numpy()
     hit = best[:, 0] == classes
     return {
         "top1": float(hit.mean()),
@@ -179,9 +179,7 @@ def main() -> None:
     cache = options.work / f"train_{options.variants}.npy"
     frames = cached_frames(images, options.variants, TRAIN_SEED, cache)
     held_frames = cached_frames(held, 1, VALIDATION_SEED, options.work / "validation.npy")[0]
-    train(
-        frames, images, held_frames, held.classes, options.work, epochs=options.epochs
-    )
+    train(frames, images, held_frames, held.classes, options.work, epochs=options.epochs)
 
 
 if __name__ == "__main__":
