@@ -7,7 +7,8 @@ NATIVE := $(wildcard camera/native/*) CMakeLists.txt pyproject.toml
 .PHONY: demo test lint types clean
 
 demo: $(VENV)/base.stamp
-	$(BIN)/saccade run camera/samples/three_objects.aedat4 --out zmq://127.0.0.1:5556
+	$(BIN)/saccade run camera/samples/three_objects.aedat4 \
+	  --labels "cup,motorbike,face,chair,umbrella" --out zmq://127.0.0.1:5556
 
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest

@@ -23,9 +23,11 @@ LINE_S = 1.0
 class Display:
     """Shows a pipeline's predictions; on stderr where stdout carries the labels themselves."""
 
-    def __init__(self, pipeline: Pipeline, to_stderr: bool) -> None:
+    def __init__(
+        self, pipeline: Pipeline, to_stderr: bool = False, console: Console | None = None
+    ) -> None:
         self._pipeline = pipeline
-        self._console = Console(stderr=to_stderr, highlight=False, soft_wrap=True)
+        self._console = console or Console(stderr=to_stderr, highlight=False, soft_wrap=True)
         self._first_us: int | None = None
         self._drawn = -math.inf
         self._last: Prediction | None = None
@@ -76,7 +78,7 @@ class Display:
         self._drawn = time.monotonic()
         self._last = None
         if self._live is not None:
-            self._live.update(self._panel(prediction), refresh=True)
+            self._live.update(self.panel(prediction), refresh=True)
         else:
             self._console.print(self._line(prediction))
 
@@ -94,7 +96,8 @@ class Display:
             f"dropped {sum(prediction.dropped.values())}"
         )
 
-    def _panel(self, prediction: Prediction) -> RenderableType:
+    def panel(self, prediction: Prediction) -> RenderableType:
+        """The live view of one prediction: its labels, the facts, the progress through the file."""
         table = Table(box=None, padding=(0, 1), show_header=False)
         table.add_column(min_width=20)
         table.add_column(width=32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+
 from saccade.camera.aedat4_writer import Aedat4Writer
 from saccade.camera.events import Packet
 

@@ -14,7 +14,9 @@ ROOT = Path(__file__).parents[1]
 
 def test_the_python_example_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    example = re.search(r"In Python:\n\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    example = re.search(
+        r"In Python:\n\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S
+    )
     assert example is not None
     assert len(example[1].strip().splitlines()) <= 10
     out = io.StringIO()

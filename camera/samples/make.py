@@ -1,7 +1,8 @@
-"""Makes the sample recording: `python -m saccade.camera.samples.make OUT.aedat4` (extra `simulate`).
+"""Makes the sample recording: `python -m saccade.camera.samples.make OUT` (extra `simulate`).
 
 Three photographs that come with scikit-image - a cup of coffee, a motorcycle, the face of an
-astronaut - are moved before a simulated DAVIS346, one after another, by three saccades each.
+astronaut - are moved before a simulated sensor of 128x128 pixels, the DVS128's size, one after
+another, by three saccades each.
 """
 
 from __future__ import annotations
@@ -20,17 +21,22 @@ from saccade.camera.events import Packet
 from saccade.camera.simulate import Sensor, saccades, simulate_image
 
 SEED = 7
-OBJECT_US = 1_500_000
+OBJECT_US = 1_200_000
+#: A readout's period: events of one readout share their time and come row by row, as in a scanned
+#: sensor such as the DVXplorer; it also halves the file.
+READOUT_US = 200
 PACKET_US = 10_000
 
 #: Rows and columns of each photograph that hold its object, so that it fills the picture.
 CROPS = {
-    "coffee": (slice(20, 330), slice(120, 520)),
-    "motorcycle": (slice(40, 460), slice(40, 700)),
-    "astronaut": (slice(0, 260), slice(110, 350)),
+    "coffee": (slice(0, 400), slice(60, 500)),
+    "motorcycle": (slice(90, 465), slice(80, 700)),
+    "astronaut": (slice(0, 205), slice(120, 325)),
 }
 
-SENSOR = Sensor(346, 260, 0.32, 0.32, 0.02, refractory_us=500, leak_hz=0.0, noise_hz=0.02)
+SENSOR = Sensor(128, 128, 0.4, 0.4, 0.02, refractory_us=6_000, leak_hz=0.0, noise_hz=0.02)
+BLUR = 2.5  # pixels of the photograph: a lens is not perfectly sharp
+AMPLITUDE = 15  # pixels of a saccade
 
 
 def photographs() -> dict[str, NDArray[np.float64]]:
@@ -42,16 +48,20 @@ def photographs() -> dict[str, NDArray[np.float64]]:
         "motorcycle": data.stereo_motorcycle()[0],
         "astronaut": data.astronaut(),
     }
-    return {name: color.rgb2gray(image[..., :3])[CROPS[name]] for name, image in pictures.items()}
+    blur: Any = importlib.import_module("skimage.filters").gaussian
+    return {
+        name: blur(color.rgb2gray(image[..., :3]), BLUR)[CROPS[name]]
+        for name, image in pictures.items()
+    }
 
 
 def scene() -> Iterator[Packet]:
     """The events of the whole recording, in packets of about 10 ms."""
     for number, image in enumerate(photographs().values()):
         start = number * OBJECT_US
-        path = saccades(OBJECT_US, amplitude=80, start_us=start)
+        path = saccades(OBJECT_US, amplitude=AMPLITUDE, start_us=start)
         yield from _regrouped(
-            simulate_image(image, path, SENSOR, seed=SEED + number, fit=1.0), start
+            simulate_image(image, path, SENSOR, seed=SEED + number, fit=0.85), start
         )
 
 
@@ -61,20 +71,21 @@ def _regrouped(packets: Iterator[Packet], start_us: int) -> Iterator[Packet]:
     for packet in packets:
         waiting.append(packet)
         if int(packet.t[-1]) >= edge:
-            yield _joined(waiting)
+            yield _read_out(waiting)
             waiting = []
             edge = int(packet.t[-1]) + PACKET_US
     if waiting:
-        yield _joined(waiting)
+        yield _read_out(waiting)
 
 
-def _joined(packets: list[Packet]) -> Packet:
-    return Packet(
-        np.concatenate([p.t for p in packets]),
-        np.concatenate([p.x for p in packets]),
-        np.concatenate([p.y for p in packets]),
-        np.concatenate([p.on for p in packets]),
-    )
+def _read_out(packets: list[Packet]) -> Packet:
+    """One packet of all, its events by readout, row and column."""
+    t = np.concatenate([p.t for p in packets]) // READOUT_US * READOUT_US
+    x = np.concatenate([p.x for p in packets])
+    y = np.concatenate([p.y for p in packets])
+    on = np.concatenate([p.on for p in packets])
+    order = np.lexsort((x, y, t))
+    return Packet(t[order], x[order], y[order], on[order])
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import saccade
-
 from tests.models import make_model
 from tests.recordings import write_quarters
+
+import saccade
 
 
 def command(*arguments: object, **options) -> subprocess.CompletedProcess[str]:

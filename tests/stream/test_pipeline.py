@@ -6,13 +6,13 @@ import time
 
 import numpy as np
 import pytest
+from tests.models import make_model
+from tests.recordings import PLACES, write_quarters
+
 from saccade.camera.errors import RecordingError, SaccadeError
 from saccade.engines.models import load_model
 from saccade.engines.onnx import OnnxEngine
 from saccade.stream.pipeline import Pipeline
-
-from tests.models import make_model
-from tests.recordings import PLACES, write_quarters
 
 
 @pytest.fixture(scope="module")
