@@ -3,24 +3,43 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import msgspec
 
+from saccade.camera.errors import SaccadeError
 from saccade.camera.inspection import inspect
 from saccade.stream.run import parse_geometry
 
 
 def inspect_file(path: str, *, as_json: bool, geometry: str | None) -> None:
-    """Prints the inspection of a recording.
+    """Prints the inspection of a recording; of a damaged one, what came before the damage.
 
     Raises:
-        SaccadeError: it cannot be read at all.
+        SaccadeError: it cannot be read at all, or not to its end.
     """
     found = inspect(path, parse_geometry(geometry))
-    facts = msgspec.to_builtins(found)
+    facts: dict[str, Any] = msgspec.to_builtins(found)
+    del facts["error"]
+    facts["size"] = f"{found.width}x{found.height}"
     if as_json:
         sys.stdout.write(msgspec.json.encode(facts).decode() + "\n")
-        return
-    for key, value in facts.items():
-        shown = f"{value:,}" if isinstance(value, int) else value
-        print(f"{key:12} {shown}")
+    else:
+        _print_facts(facts)
+    sys.stdout.flush()
+    if found.error:
+        raise SaccadeError(found.error)
+
+
+def _print_facts(facts: dict[str, Any]) -> None:
+    shown = {key: f"{value:,}" for key, value in facts.items() if isinstance(value, int)}
+    lost = {kind: n for kind, n in facts["dropped"].items() if n}
+    shown["dropped"] = ", ".join(f"{kind} {n:,}" for kind, n in lost.items()) or "0"
+    shown["rate"] = f"{facts['rate']:,.0f} events/s"
+    for key in ("format", "sensor", "size", *_KEYS):
+        print(f"{key:12} {shown.get(key) or facts[key] or '-'}")
+
+
+_KEYS = (
+    "n", "n_on", "t_first", "t_last", "duration_us", "sum_x", "sum_y", "sum_t", "dropped", "rate",
+)  # fmt: skip

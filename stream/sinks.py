@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Sequence
 from typing import Protocol, TextIO
@@ -99,7 +100,9 @@ class JsonLines:
     def close(self) -> None:
         """Closes the file; standard output stays open."""
         if self._file is not sys.stdout:
-            self._file.close()
+            # Every line was flushed: what fails here failed in `write`, which has said so.
+            with contextlib.suppress(OSError):
+                self._file.close()
 
 
 def open_sinks(uris: Sequence[str], stream: str, run: str, wait_for: int = 0) -> list[Sink]:

@@ -21,7 +21,7 @@ from saccade.camera.events import Packet
 from saccade.camera.simulate import Sensor, saccades, simulate_image
 
 SEED = 7
-OBJECT_US = 1_200_000
+OBJECT_US = 1_000_000
 #: A readout's period: events of one readout share their time and come row by row, as in a scanned
 #: sensor such as the DVXplorer; it also halves the file.
 READOUT_US = 200
@@ -36,7 +36,7 @@ CROPS = {
 
 SENSOR = Sensor(128, 128, 0.4, 0.4, 0.02, refractory_us=6_000, leak_hz=0.0, noise_hz=0.02)
 BLUR = 2.5  # pixels of the photograph: a lens is not perfectly sharp
-AMPLITUDE = 15  # pixels of a saccade
+AMPLITUDE = 13  # pixels of a saccade
 
 
 def photographs() -> dict[str, NDArray[np.float64]]:

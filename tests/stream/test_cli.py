@@ -96,11 +96,22 @@ def test_inspect_says_what_is_there(recording):
     found = json.loads(done.stdout)
     wanted = {
         "format", "sensor", "width", "height", "n", "n_on", "t_first", "t_last", "duration_us",
-        "sum_x", "sum_y", "sum_t", "dropped", "rate",
+        "sum_x", "sum_y", "sum_t", "dropped", "rate", "size",
     }  # fmt: skip
-    assert wanted <= set(found)
+    assert set(found) == wanted
+    assert found["size"] == f"{found['width']}x{found['height']}"
     assert (found["format"], found["n"], found["width"]) == ("aedat4", 20_000, 64)
     assert "20,000" in command("inspect", recording).stdout
+
+
+def test_inspect_counts_up_to_the_damage_then_says_where(recording, tmp_path):
+    cut = tmp_path / "cut.aedat4"
+    cut.write_bytes(recording.read_bytes()[: recording.stat().st_size // 2])
+    done = command("inspect", cut, "--json")
+    assert done.returncode == 2
+    assert 0 < json.loads(done.stdout)["n"] < 20_000
+    assert "byte" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_labels_show_lists_the_bank(model):
@@ -154,6 +165,15 @@ def test_a_damaged_recording_is_labelled_up_to_the_damage(recording, model, tmp_
     assert len(done.stdout.splitlines()) > 3
     assert "byte " in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_one_line_after_the_summary(recording, model):
+    done = command("run", recording, "--model", model, "--out", "jsonl:/dev/full")
+    assert done.returncode == 2
+    assert "0 lines were written" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "events in" in done.stdout
 
 
 def test_a_port_in_use_is_one_line(recording, model, free_port):
