@@ -2,7 +2,7 @@
 
 `python -m saccade.training.mini_export CHECKPOINT --images TAR --out FOLDER` exports the encoder
 to ONNX, checks it against torch, writes label bank and manifest, and measures it on the validation
-images under a fresh simulation; the figures go to the manifest and to `--record`.
+images under a fresh simulation; the figures go to the manifest, the card and `--record`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from torch.nn import functional as F
 
-from saccade.training.mini import Mini, evaluate
+from saccade.training.mini import TRAIN_SEED, Mini, evaluate
 from saccade.training.mini_data import SPEC, Conditions, load_images, simulate_frames
 from saccade.training.mini_model import DIMENSION
 
@@ -45,7 +45,14 @@ ALIASES = {
     "wildcat": "wild_cat",
     "wristwatch": "watch",
     "sailing ship": "ketch",
+    "cat": "wild_cat",
+    "dog": "dalmatian",
+    "bird": "pigeon",
+    "plant": "bonsai",
+    "guitar": "electric_guitar",
+    "phone": "cellphone",
 }
+CARD = Path(__file__).with_name("mini_card.md")
 #: Conditions under which the encoder is measured, beside the drawn ones.
 CASES = {
     "fresh": Conditions(),
@@ -53,6 +60,13 @@ CASES = {
     "noise_2hz": Conditions(noise_hz=2.0),
     "davis346": Conditions(sensor=(346, 260)),
     "hd720": Conditions(sensor=(1280, 720)),
+}
+CASE_TEXTS = {
+    "fresh": "as in training, fresh seed",
+    "half_the_events": "half of the events lost",
+    "noise_2hz": "noise of 2 Hz a pixel",
+    "davis346": "sensor 346x260",
+    "hd720": "sensor 1280x720",
 }
 
 
@@ -76,7 +90,7 @@ def export_onnx(model: Mini, path: Path) -> None:
     frames = torch.rand(7, 1, SPEC.size, SPEC.size)
     with torch.inference_mode():
         wanted = encoder(frames).numpy()
-    found = session.run(None, {"frame": frames.numpy()})[0]
+    found = np.asarray(session.run(None, {"frame": frames.numpy()})[0])
     np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
@@ -161,6 +175,27 @@ scale = {scale:.4f}
     )
 
 
+def write_card(
+    folder: Path, training: dict[str, Any], figures: dict[str, dict[str, float]]
+) -> None:
+    """Writes `CARD.md`: the text of `mini_card.md` with what was measured filled in."""
+    rows = ["| condition | top-1 | mean over classes | top-5 |", "|---|---|---|---|"]
+    for case, what in CASE_TEXTS.items():
+        shares = " | ".join(f"{figures[case][k]:.1%}" for k in ("top1", "mean_class", "top5"))
+        rows.append(f"| {what} | {shares} |")
+    text = CARD.read_text()
+    values = {
+        **training,
+        "table": "\n".join(rows),
+        "megabytes": f"{(folder / 'model.onnx').stat().st_size / 1e6:.1f}",
+        "parameters": f"{training['parameters']:,}",
+        "aliases": ", ".join(f"{alias} ({name})" for alias, name in ALIASES.items()),
+    }
+    for key, value in values.items():
+        text = text.replace(f"@{key.upper()}@", str(value))
+    (folder / "CARD.md").write_text(text)
+
+
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -180,12 +215,16 @@ def main() -> None:
     training = {
         "data": "Caltech-101 less BACKGROUND_Google, events simulated by saccade.camera.simulate",
         "script": "python -m saccade.training.mini",
-        "seed": 1,
+        "seed": TRAIN_SEED,
         "validation": f"every tenth image of a class, simulated with seed {FRESH_SEED}",
+        "held_out": len(load_images(options.images)[1].pixels),
+        "variants": state["variants"],
         "epochs": state["epoch"],
+        "small_epochs": state["recipe"]["small_epochs"],
         "parameters": sum(p.numel() for p in model.encoder.parameters()),
     }
     write_manifest(options.out, float(model.head.scale), training, figures["fresh"])
+    write_card(options.out, training, figures)
     if options.record:
         options.record.write_text(json.dumps({**training, "figures": figures}, indent=1) + "\n")
     print(json.dumps(figures, indent=1))

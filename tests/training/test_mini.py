@@ -70,7 +70,8 @@ def test_training_learns_and_the_export_agrees(images_tar, tmp_path):
     train, held = mini_data.load_images(images_tar)
     frames = np.stack([mini_data.simulated_frame(i, k) for k, i in enumerate(train.pixels)])[None]
     held_frames = np.stack([mini_data.simulated_frame(i, 9) for i in held.pixels])
-    figures = mini.train(frames, train, held_frames, held.classes, tmp_path, epochs=6, batch=11)
+    recipe = mini.Recipe(epochs=6, small_epochs=3, batch=11)
+    figures = mini.train(frames, train, held_frames, held.classes, tmp_path, recipe)
     assert set(figures) == {"top1", "mean_class", "top5"}
     log = (tmp_path / "log.jsonl").read_text().splitlines()
     assert len(log) == 6
