@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -86,11 +85,12 @@ class _Buffer:
                 return start + int(np.searchsorted(times, np.uint64(max(t_us, 0))))
         return self.end
 
-    def time_of(self, index: int) -> int:
-        for start, packet, times in self.parts:
-            if index < start + len(packet):
-                return int(times[index - start])
-        raise IndexError(index)
+    def time_from(self, t_us: int) -> int:
+        """Time of the first event at or after `t_us`; that itself where there is none."""
+        for _, _, times in self.parts:
+            if int(times[-1]) >= t_us:
+                return int(times[np.searchsorted(times, np.uint64(t_us))])
+        return t_us
 
     def take(self, first: int, last: int) -> tuple[Packet, ...]:
         return tuple(
@@ -124,15 +124,18 @@ class TimeSlicer:
 
     def feed(self, packet: Packet) -> Iterator[Slice]:
         """The slices that are over now that the clock has reached this packet's last event."""
-        for piece in _split_at_falls(packet):
-            if self._begin is not None and int(piece.t[0]) + RESET_US < self._newest:
-                yield from self._restart()
+        while len(packet):
             if self._begin is None:
-                self._begin = self._newest = int(piece.t[0])
-            times = np.maximum.accumulate(np.maximum(piece.t, np.uint64(self._newest)))
-            self._newest = int(times[-1])
-            self._buffer.append(piece, times)
-            yield from self._cut(self._newest)
+                self._begin = self._newest = int(packet.t[0])
+            n = _first_fall(packet.t, self._newest)
+            if n:
+                piece, packet = packet[:n], packet[n:]
+                times = np.maximum.accumulate(np.maximum(piece.t, np.uint64(self._newest)))
+                self._newest = int(times[-1])
+                self._buffer.append(piece, times)
+                yield from self._cut(self._newest)
+            else:
+                yield from self._restart()
 
     def finish(self) -> Iterator[Slice]:
         """The window being filled, where it holds an event that no slice before it held."""
@@ -146,6 +149,7 @@ class TimeSlicer:
         self.restarts += 1
         self._begin = None
         self._first = self._buffer.end
+        self._buffer.discard_before(self._first)
 
     def _cut(self, now_us: int) -> Iterator[Slice]:
         assert self._begin is not None
@@ -155,7 +159,7 @@ class TimeSlicer:
             empty = 0 if cut.n_events else empty + 1
             if empty > MAX_EMPTY_SLICES:
                 self.restarts += 1
-                following = self._buffer.time_of(cut.last)
+                following = self._buffer.time_from(self._begin + self.stride_us)
                 self._begin += (following - self._begin) // self.stride_us * self.stride_us
                 empty = 0
                 continue
@@ -213,13 +217,20 @@ def _positive(name: str, value: int, unit: str) -> int:
     return value
 
 
-def _split_at_falls(packet: Packet) -> list[Packet]:
-    """The packet cut before each event whose time falls by more than `RESET_US`."""
-    if not len(packet):
-        return []
-    t = packet.t
-    if len(t) > 1 and np.any(t[1:] + np.uint64(RESET_US) < t[:-1]):
-        falls = np.flatnonzero(t[1:] + np.uint64(RESET_US) < t[:-1]) + 1
-        edges = [0, *falls.tolist(), len(t)]
-        return [packet[a:b] for a, b in pairwise(edges)]
-    return [packet]
+def _first_fall(t: NDArray[np.uint64], newest_us: int) -> int:
+    """Index of the first event that lies more than `RESET_US` before the newest; len(t) if none.
+
+    Looks at growing parts, so that a stream of nothing but falls costs no more than one of none.
+    """
+    start, size = 0, 256
+    newest = np.uint64(newest_us)
+    while start < len(t):
+        part = t[start : start + size]
+        highest = np.maximum.accumulate(np.maximum(part, newest))
+        fallen = highest - part > RESET_US
+        if fallen.any():
+            return start + int(fallen.argmax())
+        newest = highest[-1]
+        start += size
+        size *= 2
+    return len(t)

@@ -77,6 +77,49 @@ def test_a_fallen_clock_starts_the_grid_anew():
     assert slicer.restarts == 1
 
 
+@pytest.mark.parametrize("stride", [30, 100, 250])
+def test_after_a_fall_every_event_has_its_slices_again(stride):
+    times = [*range(5_000_000, 5_001_000, 10), *range(0, 1000, 10)]
+    slices = run(TimeSlicer(100, stride), times)
+    fallen = [s for s in slices if s.t_begin_us < 5_000_000]
+    for k, cut in enumerate(fallen):
+        assert cut.t_begin_us == k * stride
+        assert times_of(cut) == [t for t in times[100:] if 0 <= t - k * stride < 100]
+    assert len(fallen) >= 1000 // stride - 3
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.integers(0, 6_000_000), min_size=1, max_size=50),
+    st.sampled_from([(300_000, None), (300_000, 70_000), (90_000, 400_000), (20_000, 50_000)]),
+    st.data(),
+)
+def test_slices_of_a_broken_clock_do_not_depend_on_packets(times, lengths, data):
+    cuts = data.draw(st.lists(st.integers(0, len(times)), max_size=8))
+    slices = run(TimeSlicer(*lengths), times)
+    again = run(TimeSlicer(*lengths), times, cuts)
+    assert [(s.t_begin_us, times_of(s)) for s in slices] == [
+        (s.t_begin_us, times_of(s)) for s in again
+    ]
+    if lengths[1] is None or lengths[1] <= lengths[0]:
+        covered = [index for s in slices for index in range(s.first, s.last)]
+        assert set(covered) == set(range(len(times)))
+
+
+def test_a_slow_fall_is_a_fall_too():
+    slicer = TimeSlicer(100_000)
+    slices = run(slicer, range(10_000_000, 1_000_000, -1000))
+    assert slicer.restarts == 8
+    assert max(s.n_events for s in slices) < 2000
+
+
+@pytest.mark.parametrize("window", [100, 1000, 5000])
+def test_a_leap_with_a_stride_beyond_the_window(window):
+    slices = run(TimeSlicer(window, 1000), [0, 1_001_500, 1_001_700, 9_000_000_000])
+    assert len(slices) < 2 * MAX_EMPTY_SLICES + 12
+    assert all(cut.t_begin_us % 1000 == 0 for cut in slices)
+
+
 def test_a_leap_of_a_day_gives_a_bounded_number_of_empty_slices():
     slicer = TimeSlicer(1000)
     slices = run(slicer, [0, 10, 86_400_000_000, 86_400_000_001])
