@@ -23,7 +23,9 @@ struct EventColumns {
 };
 
 // The upper part of a sensor's clock: `Bits` wide, wrapping. Each value is read as the one nearest
-// the previous one (by half the range), so a single damaged word cannot shift all later times.
+// the previous one (by half the range). Before the first wrap there is nothing to go back to, so a
+// value far ahead is taken for a jump; where the next one goes on from before the jump, that value
+// was damaged. So a single damaged word cannot shift all later times.
 template <unsigned Bits>
 class WrappingClock {
  public:
@@ -32,26 +34,30 @@ class WrappingClock {
 
   // Takes the next reading; false where time went backwards, which is not a wrap.
   bool advance(std::uint32_t high) {
-    constexpr std::uint32_t mask = (1u << Bits) - 1, half = 1u << (Bits - 1);
-    bool forwards = true;
-    if (!started_) {
+    if (!started_ || high == high_) {  // sensors repeat themselves
       started_ = true;
-    } else if (((high - high_) & mask) <= half) {
-      epoch_ += high < high_;
-    } else if (high < high_) {
-      forwards = false;
-    } else if (epoch_ > 0) {  // back across a wrap; before the first wrap it is a jump ahead
-      --epoch_;
-      forwards = false;
+      high_ = high;
+      return true;
+    }
+    const std::uint32_t ahead = (high - high_) & kMask, before_jump = before_jump_;
+    const bool returns = jumped_ && ((high - before_jump) & kMask) < ahead;
+    const bool back = ahead > kHalf && (high < high_ || epoch_ > 0);
+    jumped_ = ahead > kHalf && !back && !returns;
+    before_jump_ = high_;
+    if (!returns) {
+      epoch_ += !back && high < high_;  // past a wrap
+      epoch_ -= back && high > high_;   // back across one
     }
     high_ = high;
-    return forwards;
+    return !back && !returns;
   }
 
  private:
+  static constexpr std::uint32_t kMask = (1u << Bits) - 1, kHalf = 1u << (Bits - 1);
+
   std::uint64_t epoch_ = 0;
-  std::uint32_t high_ = 0;
-  bool started_ = false;
+  std::uint32_t high_ = 0, before_jump_ = 0;
+  bool started_ = false, jumped_ = false;
 };
 
 }  // namespace saccade

@@ -67,6 +67,20 @@ def test_a_small_step_back_in_time_is_no_wrap() -> None:
     assert decoder.skipped["time_backwards"] == 1
 
 
+@pytest.mark.parametrize("jump", [(0x8F00,), (0x8F00, 0x8F00)])
+def test_one_damaged_time_high_does_not_shift_what_follows(jump: tuple[int, ...]) -> None:
+    stream = words(0x8005, 0, 0x2000, *jump, 0x2000, 0x8006, 0x2000)
+    events, decoder = run(stream, [])
+    assert [t >> 12 for t, *_ in events] == [5, 0xF00, 6]
+    assert decoder.skipped["time_backwards"] == 1
+
+
+def test_a_jump_ahead_that_goes_on_is_one() -> None:
+    stream = words(0x8005, 0, 0x2000, 0x8F00, 0x2000, 0x8F01, 0x2000, 0x8000, 0x2000)
+    events, _ = run(stream, [])
+    assert [t >> 12 for t, *_ in events] == [5, 0xF00, 0xF01, 0x1000]
+
+
 def test_lone_vectors_are_legal_and_move_the_base() -> None:
     events, _ = run(words(0x8000, 0x0003, 0x3864, 0x4801, 0x5081, 0x5001), [])
     assert events == [(0, x, 3, True) for x in (100, 111, 112, 119, 120)]

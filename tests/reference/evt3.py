@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from tests.reference.evt2 import Event, nearest
+from tests.reference.evt2 import Clock, Event
 
 _OTHERS = {10: "triggers", 14: "others", 7: "continued", 15: "continued"}
 
@@ -12,7 +12,7 @@ class Decoder:
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
-        self.high: int | None = None
+        self.high = Clock(12)
         self.low = 0
         self.y: int | None = None
         self.base: int | None = None
@@ -37,13 +37,12 @@ class Decoder:
         elif kind == 6:
             self.low = value
         elif kind == 8:
-            previous, self.high = self.high, nearest(value, 12, self.high)
-            self.seen["time_backwards"] += previous is not None and self.high < previous
+            self.seen["time_backwards"] += not self.high.read(value)
         else:
             self.seen[_OTHERS.get(kind, "unknown_word")] += 1
 
     def event(self, x: int | None, on: bool) -> None:
-        if self.high is None:
+        if self.high.now is None:
             self.seen["before_time"] += 1
         elif self.y is None:
             self.seen["missing_y"] += 1
@@ -52,7 +51,7 @@ class Decoder:
         elif x >= self.width or self.y >= self.height:
             self.seen["out_of_bounds"] += 1
         else:
-            self.events.append((self.high * 4096 + self.low, x, self.y, on))
+            self.events.append((self.high.now * 4096 + self.low, x, self.y, on))
 
 
 def decode(data: bytes, width: int, height: int) -> tuple[list[Event], Counter[str]]:
