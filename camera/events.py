@@ -10,6 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+#: Pixels on a side: no event camera comes near, so a header that claims more is damaged.
+MAX_SIDE = 8192
+
 #: One event as a record (13 bytes): t in microseconds, x from the left, y from the top, on where
 #: the pixel got brighter.
 EVENT_DTYPE = np.dtype([("t", "<u8"), ("x", "<u2"), ("y", "<u2"), ("on", "?")])

@@ -7,8 +7,7 @@ import stat
 from pathlib import Path
 
 from saccade.camera.errors import RecordingError
-
-MAX_SIDE = 8192  # pixels: no event camera comes near
+from saccade.camera.events import MAX_SIDE
 
 
 class RecordingFile:

@@ -19,12 +19,10 @@ from numpy.typing import NDArray
 
 from saccade.camera import _native
 from saccade.camera.errors import SaccadeError
-from saccade.camera.events import Packet
+from saccade.camera.events import MAX_SIDE, Packet
 
 FrameKind = Literal["paper", "signed", "clamped"]
 Counting = Literal["sensor", "encoder"]
-
-MAX_SIDE = 8192  # larger sensors do not exist; a header that claims one is damaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,22 +83,35 @@ class FrameMaker:
         Args:
             packets: the pieces of a slice, coordinates on this sensor. Those outside are left out
                 and counted in `out_of_bounds`.
-            out: float32 [size, size], written and returned; a new array when None.
+            out: float32 [size, size] in C order, written and returned; a new array when None.
+
+        Raises:
+            SaccadeError: `out` is not such an array.
+            TypeError, ValueError: a packet's columns are not what `Packet` says, or not contiguous.
         """
+        shape = (self.spec.size, self.spec.size)
         if out is None:
-            out = np.empty((self.spec.size, self.spec.size), np.float32)
-        for packet in packets:
-            self._native.add(packet.x, packet.y, packet.on)
+            out = np.empty(shape, np.float32)
+        elif out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous:
+            raise SaccadeError(f"out: must be float32 {list(shape)} in C order")
+        self._add(packets)
         self._native.finish(out)
         return out
 
     def count(self, packets: Iterable[Packet]) -> NDArray[np.uint16]:
         """The counts alone: uint16 [2, rows, columns], OFF first, on the counting grid."""
-        for packet in packets:
-            self._native.add(packet.x, packet.y, packet.on)
+        self._add(packets)
         counts = self._native.counts()
         self._native.clear()
         return counts
+
+    def _add(self, packets: Iterable[Packet]) -> None:
+        try:
+            for packet in packets:
+                self._native.add(packet.x, packet.y, packet.on)
+        except BaseException:
+            self._native.clear()  # what was counted belongs to no frame
+            raise
 
     @property
     def saturated(self) -> int:

@@ -55,8 +55,9 @@ void bind_frames(nb::module_& m) {
   nb::class_<FrameMaker>(m, "FrameMaker")
       .def(nb::init<int, int, int, FrameKind, Counting, int>(), nb::arg("width"), nb::arg("height"),
            nb::arg("size"), nb::arg("kind"), nb::arg("counting"), nb::arg("clamp"))
-      .def("add", &add, nb::arg("x"), nb::arg("y"), nb::arg("on"))
-      .def("finish", &finish, nb::arg("out"))
+      .def("add", &add, nb::arg("x").noconvert(), nb::arg("y").noconvert(),
+           nb::arg("on").noconvert())
+      .def("finish", &finish, nb::arg("out").noconvert())
       .def("clear", &FrameMaker::clear)
       .def("counts", &counts)
       .def_prop_ro("saturated", &FrameMaker::saturated)

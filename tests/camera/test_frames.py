@@ -71,6 +71,31 @@ def test_events_outside_the_sensor_are_counted_never_written():
 
 
 @pytest.mark.parametrize(
+    "out",
+    [np.zeros((5, 5), np.float64), np.zeros((4, 5), np.float32),
+     np.zeros((5, 10), np.float32)[:, ::2], np.zeros((5, 5), np.float32, order="F")],
+)  # fmt: skip
+def test_a_frame_to_write_into_that_is_none_is_refused(out):
+    maker = FrameMaker(8, 8, FrameSpec("paper", 5, "sensor"))
+    with pytest.raises(SaccadeError, match=r"float32 \[5, 5\]"):
+        maker.make([random_packet(10, 8, 8)], out)
+    assert not maker.make([]).any()
+
+
+def test_a_frame_that_failed_leaves_nothing_for_the_next():
+    maker = FrameMaker(8, 8, FrameSpec("paper", 8, "sensor"))
+    good = random_packet(10, 8, 8)
+    for bad in (
+        Packet(good.t, good.x.astype(np.int64), good.y, good.on),
+        Packet(good.t, good.x, good.y[:5], good.on),
+        Packet(good.t, good.x[::2], good.y[::2], good.on[::2]),
+    ):
+        with pytest.raises((TypeError, ValueError)):
+            maker.make([good, bad])
+        assert not maker.make([]).any()
+
+
+@pytest.mark.parametrize(
     "wrong", [{"kind": "gray"}, {"counting": "both"}, {"size": 0}, {"clamp": 0}]
 )
 def test_a_wrong_spec_is_refused_with_its_value(wrong):
