@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 
 from saccade.camera import _native
 from saccade.camera.errors import SaccadeError
-from saccade.camera.events import Packet
+from saccade.camera.events import MAX_SIDE, Packet
 
 #: Added to intensities in [0, 1] before the logarithm: a sensor's dark current, which keeps dark
 #: noise from having infinite contrast.
 DARK = 0.03
+
+MIN_THRESHOLD = 0.001  # smaller ones, which no sensor has, would fire without end
+MAX_RATE = 1_000_000  # Hz, or microseconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,18 @@ class Sensor:
     leak_hz: float = 0.1
     noise_hz: float = 0.1
 
+    def __post_init__(self) -> None:
+        if not (1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE):
+            size = f"{self.width}x{self.height}"
+            raise SaccadeError(f"sensor {size}: sides must be from 1 to {MAX_SIDE} pixels")
+        for name in ("threshold_on", "threshold_off"):
+            if not MIN_THRESHOLD <= getattr(self, name) < math.inf:
+                value = getattr(self, name)
+                raise SaccadeError(f"{name} {value}: must be at least {MIN_THRESHOLD} (0.1 %)")
+        for name in ("threshold_sigma", "refractory_us", "leak_hz", "noise_hz"):
+            if not 0 <= getattr(self, name) <= MAX_RATE:
+                raise SaccadeError(f"{name} {getattr(self, name)}: must be from 0 to {MAX_RATE}")
+
 
 @dataclass(frozen=True, slots=True)
 class Path:
@@ -58,6 +73,14 @@ class Path:
     t_us: NDArray[np.int64]
     x: NDArray[np.float64]
     y: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        t = np.asarray(self.t_us)
+        one_line = t.ndim == 1 and t.size and t.shape == np.shape(self.x) == np.shape(self.y)
+        if not (one_line and t[0] >= 0 and np.all(np.diff(t) > 0)):
+            raise SaccadeError("path: t_us, x and y must have one length, and t_us must increase")
+        if not (np.isfinite(self.x).all() and np.isfinite(self.y).all()):
+            raise SaccadeError("path: x and y must be finite")
 
     def at(self, t_us: float) -> tuple[float, float]:
         """The position at a time; before the first and after the last point it stands still."""
@@ -98,7 +121,13 @@ def random_walk(duration_us: int, speed: float, seed: int, start_us: int = 0) ->
 
 
 def log_intensity(image: NDArray[np.generic]) -> NDArray[np.float32]:
-    """log(I + DARK), float32 [h, w], of a gray image: uint8 [h, w], or float [h, w] in [0, 1]."""
+    """log(I + DARK), float32 [h, w], of a gray image: uint8 [h, w], or float [h, w] in [0, 1].
+
+    Raises:
+        SaccadeError: another dtype.
+    """
+    if image.dtype != np.uint8 and image.dtype.kind != "f":
+        raise SaccadeError(f"image of {image.dtype}: must be uint8, or float in [0, 1]")
     scale = 255.0 if image.dtype == np.uint8 else 1.0
     return np.log(image.astype(np.float32) / np.float32(scale) + np.float32(DARK))
 
@@ -108,6 +137,7 @@ class Simulator:
 
     def __init__(self, sensor: Sensor, seed: int) -> None:
         self.sensor = sensor
+        self._now_us: int | None = None
         self._native = _native.Simulator(
             sensor.width,
             sensor.height,
@@ -126,9 +156,21 @@ class Simulator:
         Args:
             log_frame: float32 [height, width], log intensity. The first one sets the pixels'
                 memories and gives no events.
-            t_us: its time in microseconds, later than the frame's before.
+            t_us: its time in microseconds, later than the frame's before by less than 2^32.
+
+        Raises:
+            SaccadeError: such a time or such a frame it is not, or values are beyond +-100.
         """
-        return Packet(*self._native.step(np.ascontiguousarray(log_frame), t_us))
+        if self._now_us is not None and not 0 < t_us - self._now_us < 1 << 32:
+            raise SaccadeError(
+                f"frame at {t_us} us: must be later than {self._now_us} us, at most 71 minutes"
+            )
+        try:
+            columns = self._native.step(np.ascontiguousarray(log_frame, np.float32), t_us)
+        except ValueError as error:
+            raise SaccadeError(f"frame at {t_us} us: {error}") from None
+        self._now_us = t_us
+        return Packet(*columns)
 
 
 def simulate_image(

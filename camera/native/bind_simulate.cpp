@@ -5,8 +5,8 @@
 #include "simulate.hpp"
 
 namespace nb = nanobind;
-using saccade::EventColumns;
 using saccade::EventSimulator;
+using saccade::SimulatedEvents;
 using saccade::SimulatorOptions;
 
 namespace {
@@ -27,7 +27,7 @@ class Simulator {
     if (frame.shape(0) != static_cast<std::size_t>(height_) ||
         frame.shape(1) != static_cast<std::size_t>(width_))
       throw nb::value_error("log_frame must be float32 [height, width]");
-    EventColumns events;
+    SimulatedEvents events;
     {
       nb::gil_scoped_release unlocked;
       simulator_.step(frame.data(), t_us, events);
@@ -60,7 +60,7 @@ void bind_simulate(nb::module_& m) {
            nb::arg("width"), nb::arg("height"), nb::arg("threshold_on"), nb::arg("threshold_off"),
            nb::arg("threshold_sigma"), nb::arg("refractory_us"), nb::arg("leak_hz"),
            nb::arg("noise_hz"), nb::arg("seed"))
-      .def("step", &Simulator::step, nb::arg("log_frame"), nb::arg("t_us"));
-  m.def("warp", &warp, nb::arg("image"), nb::arg("a0"), nb::arg("a1"), nb::arg("a2"), nb::arg("a3"),
-        nb::arg("a4"), nb::arg("a5"), nb::arg("fill"), nb::arg("out"));
+      .def("step", &Simulator::step, nb::arg("log_frame").noconvert(), nb::arg("t_us"));
+  m.def("warp", &warp, nb::arg("image").noconvert(), nb::arg("a0"), nb::arg("a1"), nb::arg("a2"), nb::arg("a3"),
+        nb::arg("a4"), nb::arg("a5"), nb::arg("fill"), nb::arg("out").noconvert());
 }

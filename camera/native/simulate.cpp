@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 namespace saccade {
+namespace {
+constexpr float kMaxLight = 100;  // log intensity: no light is e^100 times another
+}  // namespace
 
 std::uint64_t Random::next() {
   std::uint64_t z = (state_ += 0x9E3779B97F4A7C15u);
@@ -60,11 +64,15 @@ void EventSimulator::start(const float* log_frame) {
   }
 }
 
-void EventSimulator::step(const float* log_frame, std::uint64_t t_us, EventColumns& out) {
+void EventSimulator::step(const float* log_frame, std::uint64_t t_us, SimulatedEvents& out) {
+  // Light without bound would fire without end.
+  bool bounded = true;
+  for (std::size_t i = 0; i < light_.size(); ++i) bounded &= std::abs(log_frame[i]) <= kMaxLight;
+  if (!bounded) throw std::invalid_argument("log_frame: values must lie between -100 and 100");
   if (!started_) {
     start(log_frame);
     started_ = true;
-  } else if (t_us > now_us_) {
+  } else {
     const std::uint64_t interval = t_us - now_us_;
     fired_.clear();
     cross(log_frame, static_cast<double>(interval));
@@ -74,31 +82,29 @@ void EventSimulator::step(const float* log_frame, std::uint64_t t_us, EventColum
   now_us_ = t_us;
 }
 
+// Seen from its memory, a pixel's light moves by what the frames say and by what the memory leaks,
+// both linear in time.
 void EventSimulator::cross(const float* log_frame, double interval_us) {
   const auto leak = static_cast<float>(options_.leak_hz * interval_us * 1e-6);
   for (std::size_t i = 0; i < light_.size(); ++i) {
-    const float before = light_[i], now = log_frame[i];
-    float memory = memory_[i] - leak * threshold_on_[i];
-    light_[i] = now;
-    if (now - memory >= threshold_on_[i] || memory - now >= threshold_off_[i]) {
-      const bool on = now > memory;
+    const float leaked = leak * threshold_on_[i];
+    const float begin = light_[i] - memory_[i], end = log_frame[i] - memory_[i] + leaked;
+    float done = 0;  // how far the memory has followed
+    if (end >= threshold_on_[i] || -end >= threshold_off_[i]) {
+      const bool on = end > 0;
       const float step = on ? threshold_on_[i] : -threshold_off_[i];
-      // A leaking memory crosses without the light moving; then the middle stands for the time.
-      const double slope = now == before ? 0 : interval_us / (now - before);
-      while (on ? now - memory >= step : now - memory <= step) {
-        memory += step;
-        const double dt = slope == 0 ? 0.5 * interval_us : (memory - before) * slope;
-        fire(i, std::clamp(dt, 0.0, interval_us), on);
+      const double slope = end == begin ? 0 : interval_us / (end - begin);
+      while (on ? end - done >= step : end - done <= step) {
+        done += step;
+        fire(i, std::clamp((done - begin) * slope, 0.0, interval_us), on);
       }
     }
-    memory_[i] = memory;
+    light_[i] = log_frame[i];
+    memory_[i] += done - leaked;
   }
 }
 
 void EventSimulator::fire(std::size_t pixel, double dt, bool on) {
-  const double t = static_cast<double>(now_us_) + dt;
-  if (t < ready_us_[pixel]) return;
-  ready_us_[pixel] = t + options_.refractory_us;
   fired_.push_back({static_cast<std::uint32_t>(dt), static_cast<std::uint32_t>(pixel),
                     static_cast<std::uint8_t>(on)});
 }
@@ -112,29 +118,36 @@ void EventSimulator::add_noise(double interval_us) {
   }
 }
 
+// Whether the pixel has recovered from its last event; asked in the order of time.
+bool EventSimulator::sees(const Fired& fired) {
+  const std::uint64_t t = now_us_ + fired.dt;
+  if (t < ready_us_[fired.pixel]) return false;
+  ready_us_[fired.pixel] = t + options_.refractory_us;
+  return true;
+}
+
 // A counting sort by microsecond; longer intervals than that is good for are sorted by comparison.
-void EventSimulator::sort_into(EventColumns& out, std::uint32_t interval_us) {
-  const std::size_t base = out.t.size(), n = fired_.size();
-  out.t.resize(base + n);
-  out.x.resize(base + n);
-  out.y.resize(base + n);
-  out.on.resize(base + n);
-  const auto put = [&](std::size_t at, const Fired& f) {
-    out.t[at] = now_us_ + f.dt;
-    out.x[at] = static_cast<std::uint16_t>(f.pixel % static_cast<std::uint32_t>(options_.width));
-    out.y[at] = static_cast<std::uint16_t>(f.pixel / static_cast<std::uint32_t>(options_.width));
-    out.on[at] = f.on;
-  };
+void EventSimulator::sort_into(SimulatedEvents& out, std::uint32_t interval_us) {
   if (interval_us > (1u << 20)) {
     std::stable_sort(fired_.begin(), fired_.end(),
                      [](const Fired& a, const Fired& b) { return a.dt < b.dt; });
-    for (std::size_t i = 0; i < n; ++i) put(base + i, fired_[i]);
-    return;
+  } else {
+    starts_.assign(interval_us + 2, 0);
+    for (const Fired& f : fired_) ++starts_[f.dt + 1];
+    for (std::size_t i = 1; i < starts_.size(); ++i) starts_[i] += starts_[i - 1];
+    sorted_.resize(fired_.size());
+    for (const Fired& f : fired_) sorted_[starts_[f.dt]++] = f;
+    fired_.swap(sorted_);
   }
-  starts_.assign(interval_us + 2, 0);
-  for (const Fired& f : fired_) ++starts_[f.dt + 1];
-  for (std::size_t i = 1; i < starts_.size(); ++i) starts_[i] += starts_[i - 1];
-  for (const Fired& f : fired_) put(base + starts_[f.dt]++, f);
+  for (const Fired& f : fired_) {
+    if (!sees(f)) continue;
+    out.t.push_back(now_us_ + f.dt);
+    out.x.push_back(
+        static_cast<std::uint16_t>(f.pixel % static_cast<std::uint32_t>(options_.width)));
+    out.y.push_back(
+        static_cast<std::uint16_t>(f.pixel / static_cast<std::uint32_t>(options_.width)));
+    out.on.push_back(f.on);
+  }
 }
 
 void warp(const float* image, int image_width, int image_height, const double affine[6], float fill,
@@ -149,8 +162,8 @@ void warp(const float* image, int image_width, int image_height, const double af
         *out++ = fill;
         continue;
       }
-      u = std::min(std::max(u, 0.0), right);
-      v = std::min(std::max(v, 0.0), bottom);
+      u = u > 0 ? std::min(u, right) : 0.0;  // in this order NaN becomes 0
+      v = v > 0 ? std::min(v, bottom) : 0.0;
       const int left = std::min(static_cast<int>(u), std::max(image_width - 2, 0));
       const int top = std::min(static_cast<int>(v), std::max(image_height - 2, 0));
       const auto fx = static_cast<float>(u - left), fy = static_cast<float>(v - top);

@@ -16,7 +16,7 @@ struct SimulatorOptions {
   std::uint64_t seed = 0;
 };
 
-struct EventColumns {
+struct SimulatedEvents {
   std::vector<std::uint64_t> t;
   std::vector<std::uint16_t> x, y;
   std::vector<std::uint8_t> on;
@@ -42,8 +42,9 @@ class EventSimulator {
   explicit EventSimulator(const SimulatorOptions& options);
 
   // The first frame sets the pixels' memories, spread over their dead zone as after a long run;
-  // each later one appends the events of the interval since, in the order of time.
-  void step(const float* log_frame, std::uint64_t t_us, EventColumns& out);
+  // each later one appends the events of the interval since, in the order of time. `t_us` must
+  // be later than the frame's before, by less than 2^32.
+  void step(const float* log_frame, std::uint64_t t_us, SimulatedEvents& out);
 
  private:
   struct Fired {
@@ -54,16 +55,17 @@ class EventSimulator {
   void start(const float* log_frame);
   void cross(const float* log_frame, double interval_us);
   void fire(std::size_t pixel, double dt, bool on);
+  bool sees(const Fired& fired);
   void add_noise(double interval_us);
-  void sort_into(EventColumns& out, std::uint32_t interval_us);
+  void sort_into(SimulatedEvents& out, std::uint32_t interval_us);
 
   SimulatorOptions options_;
   Random random_;
   bool started_ = false;
   std::uint64_t now_us_ = 0;
   std::vector<float> light_, memory_, threshold_on_, threshold_off_;
-  std::vector<double> ready_us_;  // a pixel is blind before this time
-  std::vector<Fired> fired_;
+  std::vector<std::uint64_t> ready_us_;  // a pixel is blind before this time
+  std::vector<Fired> fired_, sorted_;
   std::vector<std::uint32_t> starts_;
 };
 

@@ -102,3 +102,79 @@ def test_paths_last_as_long_as_they_say():
 def test_an_image_that_is_none_is_refused(image):
     with pytest.raises(SaccadeError, match="image of shape"):
         list(simulate_image(image, saccades(1000, 3), CLEAN, seed=1))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"width": 70_000}, {"height": 0}, {"threshold_on": 0.0}, {"threshold_off": -0.2},
+        {"threshold_on": 1e-8}, {"threshold_on": float("nan")}, {"leak_hz": -1.0},
+        {"noise_hz": float("inf")}, {"refractory_us": -1}, {"threshold_sigma": float("nan")},
+    ],
+)  # fmt: skip
+def test_a_sensor_that_cannot_be_is_refused(wrong):
+    with pytest.raises(SaccadeError, match="must be "):
+        Sensor(**wrong)
+
+
+def test_frames_out_of_order_or_without_bound_are_refused():
+    simulator = Simulator(CLEAN, seed=1)
+    dark = np.zeros((48, 64), np.float32)
+    simulator.step(dark, 1000)
+    for t in (1000, 999, 1000 + (1 << 32)):
+        with pytest.raises(SaccadeError, match="must be later than 1000 us"):
+            simulator.step(dark, t)
+    for value in (np.inf, -np.inf, np.nan, 1e9):
+        with pytest.raises(SaccadeError, match="between -100 and 100"):
+            simulator.step(np.full((48, 64), value, np.float32), 2000)
+    with pytest.raises(SaccadeError, match=r"float32 \[height, width\]"):
+        simulator.step(np.zeros((64, 48), np.float32), 2000)
+    assert len(simulator.step(dark, 2000)) == 0
+
+
+def test_an_hour_between_two_frames_is_in_order():
+    simulator = Simulator(Sensor(32, 24, 0.2, 0.2, 0.0, 0, 0.0, noise_hz=0.1), seed=1)
+    simulator.step(np.zeros((24, 32), np.float32), 0)
+    t = simulator.step(np.ones((24, 32), np.float32), 4_000_000_000).t.astype(np.int64)
+    assert np.all(np.diff(t) >= 0)
+    assert t[-1] > 3_900_000_000
+
+
+def test_noise_keeps_to_the_refractory_period_for_any_step():
+    sensor = Sensor(32, 24, 0.2, 0.2, 0.0, refractory_us=1000, leak_hz=0.0, noise_hz=300.0)
+    counts = []
+    for step_us in (500, 100_000):
+        simulator = Simulator(sensor, seed=1)
+        counts.append(0)
+        for t in range(0, 1_000_001, step_us):
+            counts[-1] += len(simulator.step(np.zeros((24, 32), np.float32), t))
+    wanted = 300 / (1 + 300 * 0.001) * 32 * 24  # a dead time after each event
+    assert counts == pytest.approx([wanted, wanted], rel=0.03)
+
+
+def test_a_leak_under_still_light_spreads_over_time():
+    simulator = Simulator(Sensor(32, 24, 0.2, 0.2, 0.0, 0, leak_hz=100.0, noise_hz=0.0), seed=1)
+    simulator.step(np.zeros((24, 32), np.float32), 0)
+    t = simulator.step(np.zeros((24, 32), np.float32), 100_000).t
+    counts = np.histogram(t, 10, (0, 100_000))[0]
+    np.testing.assert_allclose(counts[1:], 32 * 24, rtol=0.1)  # one event a pixel and 10 ms
+
+
+@pytest.mark.parametrize(
+    ("t", "x"),
+    [
+        ([0, 0], [0.0, 1.0]),
+        ([], []),
+        ([0, 5], [0.0]),
+        ([0, 5], [0.0, np.nan]),
+        ([-5, 5], [0.0, 0.0]),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_refused(t, x):
+    with pytest.raises(SaccadeError, match="path: "):
+        Path(np.array(t, np.int64), np.array(x), np.array(x))
+
+
+def test_integers_that_are_no_bytes_are_no_image():
+    with pytest.raises(SaccadeError, match="int64"):
+        log_intensity(np.full((4, 4), 255))
