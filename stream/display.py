@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 import time
 from types import TracebackType
 
@@ -15,9 +16,14 @@ from rich.text import Text
 
 from saccade.stream.pipeline import Pipeline
 from saccade.stream.prediction import Prediction
+from saccade.stream.terminal import visible
 
 REDRAW_S = 0.1
 LINE_S = 1.0
+BAR_WIDTH = 32  # columns, where the terminal has them
+BAR_FROM = 45  # a terminal narrower than this has no room for bars: the labels come first
+LABEL_WIDTH = 20  # columns that labels get at least, where the terminal has them
+SCORE_WIDTH = 6  # 100.0%
 
 
 class Display:
@@ -27,13 +33,16 @@ class Display:
         self, pipeline: Pipeline, to_stderr: bool = False, console: Console | None = None
     ) -> None:
         self._pipeline = pipeline
-        self._console = console or Console(stderr=to_stderr, highlight=False, soft_wrap=True)
+        # No markup: "[/]" and ":smile:" in a path, a sensor's name or a label are what they are.
+        self._console = console or Console(
+            stderr=to_stderr, markup=False, emoji=False, highlight=False, soft_wrap=True
+        )
         self._first_us: int | None = None
         self._drawn = -math.inf
         self._last: Prediction | None = None
         self._live: Live | None = None
         recording = pipeline.recording
-        self._title = (
+        self._title = visible(
             f"{recording.path}  {recording.format.upper()} "
             f"{recording.width}x{recording.height} {recording.sensor}".rstrip()
         )
@@ -45,10 +54,8 @@ class Display:
 
     def __enter__(self) -> Display:
         manifest = self._pipeline.model.manifest
-        self._console.print(
-            f"{self._title}\nmodel {manifest.name}, {len(self._pipeline.bank.names)} labels",
-            style="bold",
-        )
+        model = f"model {visible(manifest.name)}, {len(self._pipeline.bank.names)} labels"
+        self._print(f"{self._title}\n{model}", style="bold")
         if self._console.is_terminal:
             self._live = Live(console=self._console, auto_refresh=False)
             self._live.start()
@@ -80,14 +87,18 @@ class Display:
         if self._live is not None:
             self._live.update(self.panel(prediction), refresh=True)
         else:
-            self._console.print(self._line(prediction))
+            self._print(self._line(prediction))
+
+    def _print(self, text: str, style: str = "") -> None:
+        # As Text: a console given by the caller may read markup in strings.
+        self._console.print(Text(text, style=style))
 
     def _seconds(self, prediction: Prediction) -> float:
         return (prediction.t_end_us - (self._first_us or 0)) / 1e6
 
     def _line(self, prediction: Prediction) -> str:
         best = "  ".join(
-            f"{label} {score:.0%}"
+            f"{visible(label)} {score:.0%}"
             for label, score in list(zip(prediction.labels, prediction.scores, strict=True))[:3]
         )
         return (
@@ -98,24 +109,44 @@ class Display:
 
     def panel(self, prediction: Prediction) -> RenderableType:
         """The live view of one prediction: its labels, the facts, the progress through the file."""
+        facts = _flow(self._facts(prediction), self._console.width)
+        self._progress.update(self._task, completed=self._pipeline.recording.position)
+        return Group(
+            self._table(prediction), Text(facts, style="dim"), self._progress.get_renderable()
+        )
+
+    def _table(self, prediction: Prediction) -> Table:
+        """Labels, bars and scores; a narrow terminal shortens the first and leaves out bars."""
+        width = self._console.width
+        bar_width = max(0, min(BAR_WIDTH, width - 30)) if width >= BAR_FROM else 0
+        # Each column is padded by one on both sides.
+        room = max(1, width - (bar_width + 2 if bar_width else 0) - (SCORE_WIDTH + 2) - 2)
         table = Table(box=None, padding=(0, 1), show_header=False)
-        table.add_column(min_width=20)
-        table.add_column(width=32)
-        table.add_column(justify="right", width=6)
+        table.add_column(
+            no_wrap=True, overflow="ellipsis", min_width=min(LABEL_WIDTH, room), max_width=room
+        )
+        if bar_width:
+            table.add_column(width=bar_width)
+        table.add_column(justify="right", width=SCORE_WIDTH, no_wrap=True)
         for rank, (label, score) in enumerate(
             zip(prediction.labels, prediction.scores, strict=True)
         ):
-            bar = ProgressBar(total=1.0, completed=score, width=32)
+            bar = [ProgressBar(total=1.0, completed=score, width=bar_width)] if bar_width else []
             style = "bold green" if rank == 0 else ""
-            table.add_row(Text(label, style=style), bar, Text(f"{score:.1%}", style=style))
-        facts = (
-            f"t {self._seconds(prediction):.3f} s   {prediction.n_events:,} events in "
-            f"{(prediction.t_end_us - prediction.t_begin_us) / 1000:g} ms   latency "
-            f"{prediction.timing.latency_us / 1000:.1f} ms   backlog {self._pipeline.backlog}   "
-            f"dropped {sum(prediction.dropped.values()):,}"
-        )
-        self._progress.update(self._task, completed=self._pipeline.recording.position)
-        return Group(table, Text(facts, style="dim"), self._progress.get_renderable())
+            table.add_row(
+                Text(visible(label), style=style), *bar, Text(f"{score:.1%}", style=style)
+            )
+        return table
+
+    def _facts(self, prediction: Prediction) -> list[str]:
+        return [
+            f"t {self._seconds(prediction):.3f} s",
+            f"{prediction.n_events:,} events in "
+            f"{(prediction.t_end_us - prediction.t_begin_us) / 1000:g} ms",
+            f"latency {prediction.timing.latency_us / 1000:.1f} ms",
+            f"backlog {self._pipeline.backlog}",
+            f"dropped {sum(prediction.dropped.values()):,}",
+        ]
 
     def summary(self) -> None:
         """The exit summary."""
@@ -124,7 +155,7 @@ class Display:
         stages = ", ".join(f"{stage} {n:,}" for stage, n in total.dropped.items() if n)
         latency = total.latency_us
         rate = total.events_in / total.seconds / 1e6 if total.seconds else 0.0
-        self._console.print(
+        self._print(
             f"\n{total.events_in:,} events in, {total.events_published:,} published, "
             f"{lost:,} dropped{f' ({stages})' if stages else ''}\n"
             f"{total.slices:,} slices, {total.labels:,} labels in {total.seconds:.2f} s "
@@ -132,3 +163,9 @@ class Display:
             f"event to label, ms: p50 {latency.p50 / 1000:.2f}, p90 {latency.p90 / 1000:.2f}, "
             f"p99 {latency.p99 / 1000:.2f}, max {latency.max / 1000:.2f}"
         )
+
+
+def _flow(facts: list[str], width: int) -> str:
+    """The facts in lines of at most `width` columns: a line ends between two, not within one."""
+    unbroken = "   ".join(fact.replace(" ", "\u00a0") for fact in facts)
+    return textwrap.fill(unbroken, max(1, width)).replace("\u00a0", " ")
