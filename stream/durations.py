@@ -8,13 +8,15 @@ import re
 from saccade.camera.errors import SaccadeError
 
 _UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000}
+# An hour of recording in 3.6 s, or a second of it in 17 minutes: beyond, clocks overflow.
+_SLOWEST, _FASTEST = 0.001, 1000.0
 
 
 def parse_duration_us(text: str, name: str) -> int:
     """Microseconds of a text such as `30ms`; `name` is the option, for the error.
 
     Raises:
-        SaccadeError: no number, no unit (us, ms, s), or less than 1 us.
+        SaccadeError: no number, no unit (us, ms, s), less than 1 us, or more than a day.
     """
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(us|ms|s)?\s*", text)
     if match and float(match[1]) == 0:
@@ -23,17 +25,17 @@ def parse_duration_us(text: str, name: str) -> int:
         raise SaccadeError(
             f"{name} {text!r}: not a duration; write a number and us, ms or s (30ms)"
         )
-    value = round(float(match[1]) * _UNITS_US[match[2]])
+    value = float(match[1]) * _UNITS_US[match[2]]
     if not 1 <= value <= 86_400 * 1_000_000:
         raise SaccadeError(f"{name} {text}: must be from 1us to a day")
-    return value
+    return round(value)
 
 
 def parse_speed(text: str | float) -> float:
     """Replay speed: 1.0 is the recording's own; infinity for `max`.
 
     Raises:
-        SaccadeError: neither `max` nor a positive number.
+        SaccadeError: neither `max` nor a number from 0.001 to 1000.
     """
     if text == "max":
         return math.inf
@@ -41,6 +43,8 @@ def parse_speed(text: str | float) -> float:
         speed = float(text)
     except ValueError:
         speed = 0.0
-    if not speed > 0:
-        raise SaccadeError(f"speed {text}: must be a positive number (1.0 is real time) or max")
+    if not (_SLOWEST <= speed <= _FASTEST or speed == math.inf):
+        raise SaccadeError(
+            f"speed {text}: must be from {_SLOWEST:g} to {_FASTEST:g} (1.0 is real time), or max"
+        )
     return speed
