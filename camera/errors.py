@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 
+def printable(text: str) -> str:
+    """`text` on one line: what cannot be printed (newlines, lone surrogates) as escapes."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 class SaccadeError(ValueError):
     """A mistake in what the user gave: one line with what is wrong, where, and the remedy."""
 
@@ -20,5 +25,7 @@ class RecordingError(SaccadeError):
     def __init__(self, path: str, what: str, remedy: str, offset: int | None = None) -> None:
         self.path = path
         self.offset = offset
-        where = path if offset is None else f"{path}, byte {offset}"
+        where = printable(path) or "''"
+        if offset is not None:
+            where += f", byte {offset}"
         super().__init__(f"{where}: {what}; {remedy}")

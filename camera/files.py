@@ -15,6 +15,8 @@ class RecordingFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        if not path:  # which Path takes for the folder that we are in
+            raise RecordingError(path, "this is no file name", "name a recording")
         try:
             mode = Path(path).stat().st_mode
             if stat.S_ISDIR(mode):

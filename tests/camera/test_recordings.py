@@ -157,6 +157,17 @@ def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
         open_recording(tmp_path / "missing.raw")
     with pytest.raises(RecordingError, match="directory"):
         open_recording(tmp_path)
+    with pytest.raises(RecordingError, match="^'': this is no file name"):
+        open_recording("")
+
+
+@pytest.mark.parametrize("name", ["a\nb", "a\r\x1b[2Jb", "a\u2028b", "a\udc80b"])
+def test_a_file_name_stays_on_the_line_of_its_error(tmp_path: Path, name: str) -> None:
+    with pytest.raises(RecordingError) as error:
+        open_recording(tmp_path / name)
+    assert error.value.path == str(tmp_path / name)
+    assert str(error.value).isprintable()
+    assert ascii(name)[1:-1] in str(error.value)
 
 
 @pytest.mark.parametrize("geometry", [(0, 0), (-1, 5), (9000, 10)])
