@@ -13,18 +13,23 @@ from saccade.camera.files import RecordingFile, check_geometry
 
 CHUNK_BYTES = 256 << 10
 CHUNK_EVENTS = 65_536
+TO_DAT_TO_AEDAT4 = "convert it to DAT with metavision_file_to_dat, then to AEDAT4 with faery"
 _HEADER_LIMIT = 1 << 20
 _VGA, _HD = (640, 480), (1280, 720)
 
-# A word may well begin with '%' (0x25): only a line of text that starts with a name is header.
-_LINE = re.compile(rb"% [A-Za-z][^\x00-\x08\x0a-\x1f\x7f]*\r?\n")
-_CUT_LINE = re.compile(rb"% [A-Za-z][^\x00-\x08\x0a-\x1f\x7f]*\r?\Z|%? ?\Z")
+# Without `% end`, the header ends at the first line without a '%', but a word may well begin with
+# one (0x25). So a line counts only where it is blank or has four characters of text: the fourth
+# byte of an EVT2 word is never printable ASCII, nor is the second of EVT3's clock.
+_TEXT = rb"[\t\x20-\x7e\x80-\xff]*"
+_LINE = re.compile(rb"% *\r?\n|%[\x20-\x7e]{3}" + _TEXT + rb"\r?\n")
+_CUT_LINE = re.compile(rb"(?:%[\x20-\x7e]{0,3}|%[\x20-\x7e]{3}" + _TEXT + rb"\r?)?\Z")
 
 # What the plug-in's or the sensor's name contains, most telling first.
 _BY_NAME = (
     ("imx636", "IMX636", _HD),
     ("imx646", "IMX646", _HD),
     ("genx320", "GenX320", (320, 320)),
+    ("gen320", "GenX320", (320, 320)),
     ("gen41", "Gen4.1", _HD),
     ("gen42", "IMX636", _HD),
     ("gen4", "Gen4", _HD),
@@ -61,30 +66,32 @@ class RawRecording:
         self.width, self.height = size
         check_geometry(self.path, self.width, self.height)
         self.position = self._first
-        self._decoder = self._new_decoder()
-        self._dropped, self._skipped = self._decoder.counters, self._decoder.skipped
+        decoder = self._new_decoder()
+        self._dropped, self._skipped = decoder.counters, decoder.skipped  # all 0
 
     @property
     def dropped(self) -> dict[str, int]:
         """Events (unknown_word: words) left out since the recording was opened, by class."""
-        return _added(self._dropped, self._decoder.counters)
+        return dict(self._dropped)
 
     @property
     def skipped(self) -> dict[str, int]:
         """Words that are no events: triggers, others, continued; and steps back in time."""
-        return _added(self._skipped, self._decoder.skipped)
+        return dict(self._skipped)
 
     def packets(self) -> Iterator[Packet]:
         """One pass over the events, in packets of at most 65,536.
 
         Raises RecordingError at the file's end where that lies inside a word.
         """
-        self._dropped, self._skipped = self.dropped, self.skipped
-        decoder = self._decoder = self._new_decoder()
+        decoder = self._new_decoder()
+        dropped, skipped = decoder.counters, decoder.skipped
         offset = self.position = self._first
         while data := self._file.read(offset, CHUNK_BYTES):
             offset += len(data)
             packet = Packet(*decoder.decode(data))
+            dropped = _add_rise(self._dropped, dropped, decoder.counters)
+            skipped = _add_rise(self._skipped, skipped, decoder.skipped)
             self.position = offset
             for start in range(0, len(packet), CHUNK_EVENTS):
                 yield packet[start : start + CHUNK_EVENTS]
@@ -111,23 +118,35 @@ class RawRecording:
 def read_header(file: RecordingFile) -> tuple[dict[str, str], int]:
     """The header's fields (names in lower case) and where the words start."""
     data = file.read(0, _HEADER_LIMIT)
-    fields: dict[str, str] = {}
-    offset = 0
-    while line := _LINE.match(data, offset):
-        try:
-            key, _, value = line.group()[1:].decode().strip().partition(" ")
-        except UnicodeDecodeError:
-            break  # not text after all: these are words
-        offset = line.end()
-        fields[key.lower()] = value.strip()
-        if key == "end":
-            return fields, offset
-    if offset < len(data) and _CUT_LINE.match(data, offset):
-        if len(data) < file.size:
+    offset = _after_end_line(data)
+    if offset is None:
+        offset = 0
+        while line := _LINE.match(data, offset):
+            offset = line.end()
+        if _CUT_LINE.match(data, offset) and len(data) < file.size:
             what = f"its header is longer than {_HEADER_LIMIT >> 20} MiB"
             raise RecordingError(file.path, what, "this is no recording of a camera", offset)
-        raise RecordingError(file.path, "it ends inside its header", "copy it again", offset)
-    return fields, offset
+        if _CUT_LINE.match(data, offset) and offset < len(data):
+            raise RecordingError(file.path, "it ends inside its header", "copy it again", offset)
+    return _fields(data[:offset]), offset
+
+
+def _after_end_line(data: bytes) -> int | None:
+    """Where the line after `% end` starts; None where there is none below lines with a %."""
+    offset = 0
+    while data.startswith(b"%", offset) and (end := data.find(b"\n", offset)) >= 0:
+        if data[offset:end].split() == [b"%", b"end"]:
+            return end + 1
+        offset = end + 1
+    return None
+
+
+def _fields(header: bytes) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for line in header.decode(errors="replace").split("\n"):
+        key, _, value = line[1:].strip().partition(" ")
+        fields[key.lower()] = value.strip()
+    return fields
 
 
 def _encoding(path: str, fields: dict[str, str]) -> Literal["evt2", "evt3"]:
@@ -136,11 +155,11 @@ def _encoding(path: str, fields: dict[str, str]) -> Literal["evt2", "evt3"]:
         stated = "EVT" + fields["evt"].removesuffix(".0").replace(".", "")
     if stated in ("EVT2", "EVT3"):
         return "evt2" if stated == "EVT2" else "evt3"
-    convert = "convert it to EVT3 with metavision_file_to_raw, or to AEDAT4"
     if stated == "EVT21":
-        raise RecordingError(path, "EVT2.1 is not read", convert)
+        raise RecordingError(path, "EVT2.1 is not read", TO_DAT_TO_AEDAT4)
     if stated:
-        raise RecordingError(path, f"the encoding {stated[:40]!r} is not read", convert)
+        what = f"the encoding {stated[:40]!r} is not read"
+        raise RecordingError(path, what, "record in EVT3 or EVT2")
     if "version" in fields or fields.get("data", "").lower().startswith("file containing"):
         raise RecordingError(path, "DAT is not read", "convert it to AEDAT4 with faery")
     what = "its header names no encoding (EVT2 or EVT3)"
@@ -169,7 +188,7 @@ def _sensor(fields: dict[str, str]) -> tuple[str, tuple[int, int] | None]:
     names = " ".join(fields.get(key, "") for key in ("sensor_name", "plugin_name")).lower()
     generation = fields.get("sensor_generation", fields.get("generation", ""))
     if generation:
-        names += " gen" + generation.replace(".", "").removesuffix("0")
+        names += " gen" + generation.removesuffix(".0").replace(".", "")
     for part, sensor, size in _BY_NAME:
         if part in names:
             return sensor, size
@@ -179,5 +198,8 @@ def _sensor(fields: dict[str, str]) -> tuple[str, tuple[int, int] | None]:
     return "", None
 
 
-def _added(a: dict[str, int], b: dict[str, int]) -> dict[str, int]:
-    return {name: a[name] + count for name, count in b.items()}
+def _add_rise(total: dict[str, int], before: dict[str, int], now: dict[str, int]) -> dict[str, int]:
+    """Adds what one pass has counted since `before`, so that passes may run side by side; `now`."""
+    for name, count in now.items():
+        total[name] += count - before[name]
+    return now

@@ -11,18 +11,22 @@ from saccade.camera.aedat4_writer import MAGIC
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
 from saccade.camera.files import RecordingFile, check_geometry
-from saccade.camera.prophesee import RawRecording
+from saccade.camera.prophesee import TO_DAT_TO_AEDAT4, RawRecording
 
+_FROM_BAG = "convert its EVT3 packets to RAW with bag_to_raw of event_camera_tools"
+_BAGS = (
+    (b"#ROSBAG", "ROS bag"),
+    (b"SQLite format 3\0", "ROS 2 bag (db3)"),
+    (b"\x89MCAP0\r\n", "MCAP"),
+)
 #: What is recognised but not read: how the file starts, the format's name, the remedy.
 _REFUSED = (
-    (b"#!AER-DAT3", "AEDAT 3", "convert it to AEDAT4 with dv or faery"),
-    (b"#!AER-DAT2", "AEDAT 2", "convert it to AEDAT4 with dv or faery"),
-    (b"#!AER-DAT1", "AEDAT 1", "convert it to AEDAT4 with dv"),
+    (b"#!AER-DAT3", "AEDAT 3", "convert it to AEDAT4 with DV"),
+    (b"#!AER-DAT2", "AEDAT 2", "convert it to AEDAT4 with DV"),
+    (b"#!AER-DAT1", "AEDAT 1", "convert it to AEDAT 2 with jAER, then to AEDAT4 with DV"),
     (b"Event Stream", "Event Stream (.es)", "convert it to AEDAT4 with faery"),
-    (b"\x89HDF\r\n\x1a\n", "HDF5", "convert it to RAW with metavision_hdf5_to_raw, or to AEDAT4"),
-    (b"#ROSBAG", "ROS bag", "convert it to RAW or AEDAT4"),
-    (b"SQLite format 3\0", "ROS 2 bag (db3)", "convert it to RAW or AEDAT4"),
-    (b"\x89MCAP0\r\n", "MCAP", "convert it to RAW or AEDAT4"),
+    (b"\x89HDF\r\n\x1a\n", "HDF5", f"{TO_DAT_TO_AEDAT4} (HDF5 of Metavision only)"),
+    *((magic, name, _FROM_BAG) for magic, name in _BAGS),
 )
 
 

@@ -94,6 +94,48 @@ def test_a_word_that_starts_with_a_percent_sign_is_no_header(tmp_path: Path) -> 
         assert events.tolist() == evt2.decode(words, 346, 260)[0]
 
 
+LINES = [b"%", b"% ", b"%\r", b"%comment x", b"%  two spaces", b"% 2024-01-01 12:00", b"% caf\xe9"]
+
+
+@pytest.mark.parametrize("end", [b"", b"% end\n", b"% end\r\n"])
+@pytest.mark.parametrize("line", LINES)
+def test_a_line_that_names_no_field_is_still_header(
+    tmp_path: Path, line: bytes, end: bytes
+) -> None:
+    path = tmp_path / "a.raw"
+    lines = [b"% evt 3.0", b"% geometry 346x260", b"% plugin_name hal_imx636"]
+    for at in range(len(lines) + 1):
+        header = b"\n".join([*lines[:at], line, *lines[at:]]) + b"\n" + end
+        path.write_bytes(header + evt3_words(50))
+        with open_recording(path) as recording:
+            assert (recording.sensor, recording.width) == ("IMX636", 346)
+        events, error = read(path)
+        assert error is None
+        assert events.tolist() == evt3.decode(evt3_words(50), 346, 260)[0]
+
+
+def test_all_above_the_end_line_is_header(tmp_path: Path) -> None:
+    path = tmp_path / "a.raw"
+    path.write_bytes(
+        b"% evt 3.0\n%ab\n% \x01\x02\xff\n% geometry 346x260\n% end\n" + evt3_words(50)
+    )
+    events, error = read(path)
+    assert error is None
+    assert events.tolist() == evt3.decode(evt3_words(50), 346, 260)[0]
+
+
+def test_passes_side_by_side_add_up_their_losses(tmp_path: Path) -> None:
+    path = tmp_path / "a.raw"
+    outside = np.array([0x27FF] * 10, "<u2").tobytes()
+    path.write_bytes(RAW_HEADER + evt3_words(20_000) + outside)
+    with open_recording(path) as recording:
+        first, second = recording.packets(), recording.packets()
+        next(first), next(second)
+        for _ in (*first, *second):
+            pass
+        assert recording.dropped["out_of_bounds"] == 20
+
+
 @pytest.mark.parametrize(
     ("header", "size", "sensor"),
     [
@@ -103,6 +145,9 @@ def test_a_word_that_starts_with_a_percent_sign_is_no_header(tmp_path: Path) -> 
         ("% evt 3.0\r\n% plugin_name hal_plugin_gen31_fx3\r\n", (640, 480), "Gen3.1"),
         ("% evt 3.0\n% plugin_name hal_plugin_imx636_evk4\n", (1280, 720), "IMX636"),
         ("% evt 3.0\n% sensor_generation 4.2\n", (1280, 720), "IMX636"),
+        ("% evt 3.0\n% sensor_generation 3.0\n", (640, 480), "Gen3"),
+        ("% evt 3.0\n% sensor_generation 3.1\n", (640, 480), "Gen3.1"),
+        ("% evt 3.0\n% sensor_generation 320.0\n", (320, 320), "GenX320"),
         ("% evt 3.0\n% system_ID 48\n", (1280, 720), "Gen4.1"),
         ("% evt 3.0\n% system_ID 64\n", (320, 320), "GenX320"),
         ("% evt 3.0\n% system_ID 21\n% end\n", (640, 480), "Gen3"),
@@ -128,6 +173,7 @@ REFUSED = {
     "0x0": (b"% evt 3.0\n% geometry 0x0\n\0\x80", "--geometry WxH"),
     "65535x65535": (b"% evt 3.0\n% geometry 65535x65535\n\0\x80", "65535x65535"),
     "long header": (b"% a b\n" * 200_000 + b"\0\x80", "longer than 1 MiB"),
+    "long header, cut at a line": (b"% abcde\n" * 200_000 + b"\0\x80", "longer than 1 MiB"),
     "long line": (b"% " + b"a" * (2 << 20), "longer than 1 MiB"),
     "EVT2.1": (b"% format EVT21;height=720;width=1280\n\0\x80", "EVT2.1 is not read; convert"),
     "evt 2.1": (b"% evt 2.1\n% geometry 640x480\n\0\x80", "EVT2.1 is not read; convert"),
@@ -136,7 +182,14 @@ REFUSED = {
     "AEDAT 2": (b"#!AER-DAT2.0\r\n#", "AEDAT 2 is not read"),
     "AEDAT 3": (b"#!AER-DAT3.1\r\n#", "AEDAT 3 is not read"),
     "ES": (b"Event Stream\x02\0\0", "Event Stream (.es) is not read"),
-    "HDF5": (b"\x89HDF\r\n\x1a\n\0", "HDF5 is not read"),
+    "HDF5": (
+        b"\x89HDF\r\n\x1a\n\0",
+        "HDF5 is not read; convert it to DAT with metavision_file_to_dat",
+    ),
+    "bag": (
+        b"#ROSBAG V2.0\n",
+        "ROS bag is not read; convert its EVT3 packets to RAW with bag_to_raw",
+    ),
 }
 
 
