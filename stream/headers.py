@@ -17,8 +17,14 @@ Count: TypeAlias = Annotated[int, Meta(ge=0)]
 
 
 class Dropped(Struct, frozen=True, kw_only=True):
-    """What was lost since the run began (cumulative): events at the source, packets in the queue,
-    slices, and results not published."""
+    """Events lost since the run began (cumulative), by the stage that lost them.
+
+    Attributes:
+        source: refused by the decoder or the camera.
+        queue: in slices that were dropped because a later stage fell behind.
+        slice: between two strided windows, in no slice.
+        publish: in slices whose labels no sink took.
+    """
 
     source: Count = 0
     queue: Count = 0
@@ -99,15 +105,23 @@ class StatusHeader(Header, frozen=True, kw_only=True):
     """The application's heartbeat, once a second; `state` is "ended" in a run's last one.
 
     Attributes:
+        events_in: events that the source gave, those that it dropped included.
+        events_pending: events read that are neither published nor dropped yet:
+            events_in = events_published + all of dropped + events_pending at every status.
+        slices: slices cut.
+        labels: messages sent on `label/` in this run, counted and stamped by the publisher: a
+            subscriber that has seen fewer has lost the others.
         rate_eps: events per second lately.
-        backlog: packets waiting.
-        delay_us: age of the newest result, us.
+        backlog: slices waiting between two stages.
+        delay_us: latency of the last result, from the slice's last event to its labels, us.
+        uptime_s: since the publisher was opened, s.
     """
 
     type: Literal["status"] = "status"
     state: str = "running"
     events_in: Count = 0
     events_published: Count = 0
+    events_pending: Count = 0
     slices: Count = 0
     labels: Count = 0
     dropped: Dropped = Dropped()

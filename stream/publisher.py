@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import threading
 import time
 from collections import Counter
@@ -21,12 +20,12 @@ from saccade.camera.errors import SaccadeError
 from saccade.stream.addresses import DEFAULT_ADDRESS
 from saccade.stream.sockets import SEND_HWM, bind_xpub, check_process
 from saccade.stream.wire import (
-    STREAM_NAME,
     AnyHeader,
     EmbeddingHeader,
     LabelHeader,
     StatusHeader,
     VocabularyHeader,
+    check_stream,
     encode,
     encode_latest,
     new_run_id,
@@ -36,7 +35,7 @@ _LOG = logging.getLogger(__name__)
 _MAX_REQUESTS_PER_TICK = 1000
 _TICK_S = 0.02
 _STATUS_S = 1.0
-_END_PAUSES_S = (0.01, 0.03, 0.06, 0.1)
+_END_PAUSE_S = 0.05  # between two repetitions of the last status
 
 
 class Publisher:
@@ -65,24 +64,25 @@ class Publisher:
         """Binds at once and starts the heartbeat.
 
         Args:
-            linger_ms: how long close() waits for subscribers to take what was sent (ms).
+            linger_ms: how long close() waits for subscribers to take what was sent, and again as
+                long for the last status to reach one whose queue is full (ms).
 
         Raises:
             SaccadeError: a bad address or stream name, a port in use, a bind off loopback.
         """
-        if not re.fullmatch(STREAM_NAME, stream):
-            raise SaccadeError(f"stream {stream!r}: use 1 to 64 letters, digits, '_', '-' or '.'")
+        check_stream(stream)
         self._context, self._socket, self.address = bind_xpub(address, linger_ms)
         self.stream, self.run = stream, run or new_run_id()
         self.status: Callable[[], StatusHeader] = status or self._own_status
-        self._sent, self._pid = 0, os.getpid()
+        self._linger_ms, self._sent, self._pid = linger_ms, 0, os.getpid()
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
         self._label_topics = (f"label/{stream}/".encode(), f"latest/label/{stream}/".encode())
         self._subscriptions: Counter[bytes] = Counter()
         self._cache: dict[bytes, list[bytes]] = {}
         self._seq: Counter[str] = Counter()
-        self._closed = self._status_failed = False
+        self._peers = 0  # subscriptions to anything
+        self._closing = self._closed = self._status_failed = False
         self._started = time.monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="saccade-publisher", daemon=True)
@@ -140,7 +140,7 @@ class Publisher:
     def close(self) -> None:
         """Sends a last status with state "ended" and closes; twice is once.
 
-        Waits at most `linger_ms` and 0.2 s for subscribers that have not yet taken what was sent.
+        Waits at most twice `linger_ms` for subscribers that have not yet taken what was sent.
         """
         if os.getpid() != self._pid:
             return  # a forked child: the sockets are the parent's
@@ -148,8 +148,9 @@ class Publisher:
         if threading.current_thread() is not self._thread:
             self._thread.join(2 * _STATUS_S)
         with self._lock:
-            if self._closed:
-                return
+            if self._closing:
+                return  # another thread was faster, or the status callback closes within close()
+            self._closing = True
             try:
                 self._end()
             finally:
@@ -175,12 +176,11 @@ class Publisher:
             if self._closed:
                 raise SaccadeError(f"the publisher on {self.address} is closed; open another one")
             seq = self._seq[header.type]
+            stamp: dict[str, Any] = {"stream": self.stream, "run": self.run, "seq": seq}
+            if header.type == "status":
+                stamp["labels"] = self._seq["label"]
             stamped: AnyHeader = msgspec.structs.replace(
-                header,
-                stream=self.stream,
-                run=self.run,
-                seq=seq,
-                published_ns=time.monotonic_ns(),
+                header, published_ns=time.monotonic_ns(), **stamp
             )
             parts = encode(stamped, blobs)
             self._seq[header.type] += 1
@@ -196,7 +196,7 @@ class Publisher:
         """Sends the last status, repeatedly where a full queue may have dropped it.
 
         XPUB says nothing of a drop, and XPUB_NODROP does not see a queue that is already full. A
-        repetition has the same seq: who has it ignores it.
+        repetition has the same seq: who has it ignores it. When all have left, all have it.
         """
         # A heartbeat that outlived its join is stuck in the user's callback: do not call it here.
         status = self._own_status() if self._stuck() else self._status()
@@ -204,11 +204,12 @@ class Publisher:
             self._publish(msgspec.structs.replace(status, state="ended"))
         except SaccadeError as error:
             _LOG.warning("the last status of %s was not sent: %s", self.stream, error)
-        for pause_s in _END_PAUSES_S if self._sent >= SEND_HWM else ():
-            self._answer_requests()
-            time.sleep(pause_s)
-            self._send(self._cache.get(f"status/{self.stream}/".encode(), []))
         self._answer_requests()
+        until = time.monotonic() + self._linger_ms / 1000 if self._sent >= SEND_HWM else 0.0
+        while self._peers and time.monotonic() < until:
+            time.sleep(_END_PAUSE_S)
+            self._send(self._cache.get(f"status/{self.stream}/".encode(), []))
+            self._answer_requests()
 
     def _send(self, parts: list[bytes]) -> None:
         if parts:
@@ -230,7 +231,8 @@ class Publisher:
             try:
                 self._publish(status)
             except SaccadeError as error:
-                self._warn_once(error)
+                if not self._closed:  # else closed by the callback, or while it ran
+                    self._warn_once(error)
 
     def _stuck(self) -> bool:
         return self._thread.is_alive() and threading.current_thread() is not self._thread
@@ -244,9 +246,7 @@ class Publisher:
             return self._own_status()
 
     def _own_status(self) -> StatusHeader:
-        return StatusHeader(
-            labels=self._seq["label"], uptime_s=round(time.monotonic() - self._started, 3)
-        )
+        return StatusHeader(uptime_s=round(time.monotonic() - self._started, 3))
 
     def _warn_once(self, error: Exception) -> None:
         if not self._status_failed:
@@ -269,6 +269,7 @@ class Publisher:
             self._send(self._cache[topic])
 
     def _count(self, request: bytes) -> None:
+        self._peers = max(0, self._peers + (1 if request[0] else -1))
         prefix = request[1:]
         # Only prefixes of our topics are kept, so that a stranger cannot fill the memory.
         if not any(topic.startswith(prefix) for topic in self._label_topics):

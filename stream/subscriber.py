@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -20,7 +21,7 @@ from saccade.stream.wire import MAX_BLOB_BYTES, Message, StatusHeader, WireError
 _RECEIVE_HWM = 10_000
 # Short and without back-off: a short recording is over before a patient client is back.
 _RECONNECT_MS = 20
-_POLL_MS = 50
+_POLL_MS = 50  # close() from another thread waits for this long at most
 # Topics are made by publishers: a stranger who invents them must not fill the memory.
 _MAX_TOPICS = 1024
 _MAX_TOPIC_BYTES = 256
@@ -33,9 +34,10 @@ class Subscriber:
     mode a thread of its own drains the socket and only the newest of each topic is kept. Garbage
     is counted in `malformed` and never raised. Iterating ends after `timeout_s` without a
     message, when it was closed, or, with `until_end`, when a stream that it reads has ended; a
-    publisher that was killed says no end, so give `timeout_s` too where that matters. The
-    queue mode belongs to one thread at a time, and renews its subscriptions after a reconnection
-    only while it waits: libzmq does that in the caller's thread.
+    publisher that was killed says no end, so give `timeout_s` too where that matters. Labels lost
+    at the end of a burst are counted when the next status says how many there were. The
+    queue mode belongs to one thread at a time (another may close it), and renews its
+    subscriptions after a reconnection only while it waits: libzmq does that in the caller's thread.
 
     Attributes:
         topics: prefixes such as "label/", "latest/label/" or "label/cam/"; "" is everything.
@@ -71,12 +73,14 @@ class Subscriber:
         self._gaps: Counter[str] = Counter()
         self._newest: dict[str, Message] = {}
         self._changed = threading.Condition()
+        self._reading = threading.RLock()  # held while a thread is in the socket (queue mode)
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._context.socket(zmq.SUB)
         set_options(self._socket, parsed, linger_ms=0, max_part_bytes=MAX_BLOB_BYTES)
         self._socket.setsockopt(zmq.RCVHWM, _RECEIVE_HWM)
         self._socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
-        for topic in dict.fromkeys((*self.topics, *(("status/",) if until_end else ()))):
+        # Not asked for, a status is for us alone: how many labels there were, and the end.
+        for topic in dict.fromkeys((*self.topics, "status/")):
             self._socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
         try:
             self._socket.connect(parsed.endpoint)
@@ -93,7 +97,8 @@ class Subscriber:
 
     @property
     def gaps(self) -> int:
-        """How many messages are missing in all, by the jumps of `seq` within a run."""
+        """How many messages are missing in all: jumps of `seq` within a run, and labels that a
+        status counts but that did not come before it."""
         return sum(self.gaps_by_topic.values())
 
     @property
@@ -154,9 +159,12 @@ class Subscriber:
         if self._thread is not None:
             self._thread.join()
         with self._changed:
+            if self._closed:
+                return
             self._closed = True
             self._changed.notify_all()
-        self._release()
+        with self._reading:  # sockets are not thread-safe: the reader leaves first
+            self._release()
 
     def __enter__(self) -> Subscriber:
         return self
@@ -174,20 +182,21 @@ class Subscriber:
         self._context.term()
 
     def _next(self, timeout_s: float | None) -> Message | None:
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        while not self._ended and not self._closed:
-            try:
-                parts = self._socket.recv_multipart(zmq.DONTWAIT)
-            except zmq.Again:
-                parts = None
-            if parts is not None and (message := self._accept(parts)) is not None:
-                return message
-            # Asked after messages too: those that are not for the user must not prolong the wait.
-            left_s = 1.0 if deadline is None else deadline - time.monotonic()
-            if left_s <= 0:
-                return None
-            if parts is None:
-                self._socket.poll(max(1, int(min(left_s, 1.0) * 1000)))
+        deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        with self._reading:
+            while not self._ended and not self._closed:
+                try:
+                    parts = self._socket.recv_multipart(zmq.DONTWAIT)
+                except zmq.Again:
+                    parts = None
+                if parts is not None and (message := self._accept(parts)) is not None:
+                    return message
+                # Asked after messages too: those not for the user must not prolong the wait.
+                left_ms = (deadline - time.monotonic()) * 1000
+                if left_ms <= 0:
+                    return None
+                if parts is None:
+                    self._socket.poll(max(1, int(min(left_ms, _POLL_MS))))
         return None
 
     def _drain(self) -> None:
@@ -219,11 +228,24 @@ class Subscriber:
         except WireError:
             self.malformed += 1
             return None
-        if self._until_end and isinstance(message.header, StatusHeader):
-            reads = any(_reads(topic, message.header.stream) for topic in self.topics)
-            self._ended = self._ended or (reads and message.header.state == "ended")
+        if isinstance(message.header, StatusHeader):
+            self._heed(message.header)
         wanted = message.topic.startswith(self.topics)
         return message if wanted and self._is_new(message) else None
+
+    def _heed(self, status: StatusHeader) -> None:
+        """Counts the labels sent before a status that never came, and notes a stream's end.
+
+        A publisher's messages keep their order: what is not here before the status will not come.
+        A repeated status is older than what is here, and counts nothing.
+        """
+        if self._until_end and status.state == "ended":
+            self._ended |= any(_reads(topic, status.stream) for topic in self.topics)
+        for topic in (f"label/{status.stream}/", f"latest/label/{status.stream}/"):
+            run, seq = self._last.get(topic, ("", 0))
+            if run == status.run and status.labels > seq + 1:
+                self._gaps[topic] += status.labels - 1 - seq
+                self._last[topic] = (run, status.labels - 1)
 
     def _is_new(self, message: Message) -> bool:
         """Follows `seq`: a jump is a gap; what is not above the last is a cached repetition."""

@@ -47,6 +47,7 @@ __all__ = [
     "StatusHeader",
     "VocabularyHeader",
     "WireError",
+    "check_stream",
     "decode",
     "encode",
     "encode_latest",
@@ -56,8 +57,8 @@ __all__ = [
 
 MAX_PARTS = 2 + 16
 
-STREAM_NAME = r"[A-Za-z0-9_.\-]{1,64}"
-_TOPIC = re.compile(rf"(latest/)?([a-z]{{1,16}})/({STREAM_NAME})/")
+_STREAM_NAME = r"[A-Za-z0-9_.\-]{1,64}"
+_TOPIC = re.compile(rf"(latest/)?([a-z]{{1,16}})/({_STREAM_NAME})/")
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _RUN_ID = re.compile(rf"[0-7][{_CROCKFORD}]{{25}}")
 # A dtype string from the network reaches numpy only when it is one of these.
@@ -104,6 +105,16 @@ def new_run_id() -> str:
     """A ULID: 26 characters of Crockford's base 32, 48 bits of wall clock (ms) and 80 random."""
     value = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
     return "".join(_CROCKFORD[value >> shift & 31] for shift in range(125, -1, -5))
+
+
+def check_stream(name: str) -> None:
+    """Refuses a stream's name that no topic can hold.
+
+    Raises:
+        SaccadeError: not 1 to 64 of the letters, digits and signs that it may have.
+    """
+    if not re.fullmatch(_STREAM_NAME, name):
+        raise SaccadeError(f"stream {name!r}: use 1 to 64 letters, digits, '_', '-' or '.'")
 
 
 def topic_of(header: AnyHeader) -> str:

@@ -145,6 +145,41 @@ def test_a_faulty_status_does_not_stop_the_heartbeat(
     ]
 
 
+def test_a_status_counts_the_labels_that_were_sent(
+    plain_sub: Callable[..., zmq.Socket[bytes]],
+) -> None:
+    with Publisher(LOCAL, status=lambda: StatusHeader(labels=99, slices=7)) as publisher:
+        sub = plain_sub(publisher.address, b"status/")
+        assert decode(sub.recv_multipart()).header.labels == 0
+        for _ in range(3):
+            publisher.publish_label(LABEL)
+        publisher.publish_embedding(EmbeddingHeader(), np.zeros(2))
+    while (last := decode(sub.recv_multipart()).header).state != "ended":
+        pass
+    assert (last.labels, last.slices) == (3, 7)
+
+
+def test_closing_in_the_status_callback_is_quiet(caplog: pytest.LogCaptureFixture) -> None:
+    calls: list[str] = []
+    opened: list[Publisher] = []
+
+    def close() -> StatusHeader:
+        calls.append(threading.current_thread().name)
+        opened[0].close()
+        return StatusHeader()
+
+    opened.append(Publisher(LOCAL))
+    opened[0].status = close
+    deadline = time.monotonic() + 5
+    while not opened[0]._closed and time.monotonic() < deadline:
+        time.sleep(0.01)
+    opened[0].close()
+    opened[0]._thread.join(5)
+    assert not opened[0]._thread.is_alive()
+    assert calls == ["saccade-publisher"] * 2  # the heartbeat's, and the last status
+    assert caplog.records == []
+
+
 def test_waiting_for_subscribers(publisher: Publisher) -> None:
     assert not publisher.wait_for_subscriber(0.05)
     with Subscriber(publisher.address, ("status/", "label/other/")):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
+from typing import Literal
 
 import msgspec
 import numpy as np
@@ -37,8 +39,14 @@ class Rogue:
     def label(self, seq: int, run: str = RUN, stream: str = "cam") -> None:
         self.socket.send_multipart(encode(LabelHeader(stream=stream, run=run, seq=seq)))
 
-    def status(self, state: str, seq: int = 0, stream: str = "cam") -> None:
-        header = StatusHeader(stream=stream, run=RUN, seq=seq, state=state)
+    def latest(self, seq: int) -> None:
+        parts = encode(LabelHeader(stream="cam", run=RUN, seq=seq))
+        self.socket.send(encode_latest(parts))
+
+    def status(
+        self, state: str, seq: int = 0, stream: str = "cam", labels: int = 0, run: str = RUN
+    ) -> None:
+        header = StatusHeader(stream=stream, run=run, seq=seq, state=state, labels=labels)
         self.socket.send_multipart(encode(header))
 
 
@@ -64,6 +72,39 @@ def test_gaps_are_counted_per_topic(rogue: Rogue) -> None:
         assert numbers(subscriber, 7) == [5, 6, 9, 10, 20, 3, 5]
         assert subscriber.gaps == 12
         assert subscriber.gaps_by_topic == {"label/cam/": 11, "label/other/": 1}
+
+
+@pytest.mark.parametrize("topic", ["label/", "label/cam/", "latest/label/", ""])
+def test_a_status_tells_of_the_labels_lost_at_the_end(rogue: Rogue, topic: str) -> None:
+    with Subscriber(rogue.address, (topic,), timeout_s=3, until_end=True) as subscriber:
+        rogue.wait(2)
+        for seq in (5, 6):
+            rogue.label(seq)
+            rogue.latest(seq)
+        for number, labels in enumerate((0, 7, 10, 10, 3, 12)):
+            rogue.status("running", seq=number, labels=labels)
+        rogue.status("running", seq=2, labels=10)  # the cached one, for a later subscriber
+        rogue.label(12)  # 7 to 11 were counted already
+        rogue.latest(12)
+        rogue.status("ended", seq=6, labels=15)
+        found = [m.header.seq for m in subscriber if m.header.type == "label"]
+        both = 2 if topic == "" else 1
+        assert found == [seq for seq in (5, 6, 12) for _ in range(both)]
+        assert subscriber.gaps == (5 + 2) * both
+        assert subscriber.ended
+
+
+def test_what_was_before_a_late_subscriber_is_not_missing(rogue: Rogue) -> None:
+    with Subscriber(rogue.address, timeout_s=3) as subscriber:
+        rogue.wait(2)
+        rogue.status("running", labels=1000)
+        rogue.status("running", seq=1, labels=1100)
+        rogue.label(1100)
+        rogue.status("running", labels=5, run=new_run_id())
+        rogue.status("running", labels=3, stream="other")
+        rogue.label(1101)
+        assert numbers(subscriber, 2) == [1100, 1101]
+        assert subscriber.gaps == 0
 
 
 def test_a_new_run_resets_the_numbers(rogue: Rogue) -> None:
@@ -201,7 +242,29 @@ def test_a_queue_that_ran_over_ends_with_a_gap() -> None:
         publisher.close()
         got = sum(1 for _ in subscriber)
         assert subscriber.ended
-        assert 1000 <= got + subscriber.gaps <= 3000
+        assert got + subscriber.gaps == 3000
+
+
+def test_a_reader_that_is_late_learns_of_the_end_and_of_all_that_it_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("saccade.stream.subscriber._RECEIVE_HWM", 10)
+    publisher = Publisher(LOCAL, linger_ms=5000)
+    wide = LabelHeader(labels=["x" * 6000] * 10, scores=[0.0] * 10)
+    with Subscriber(publisher.address, timeout_s=5, until_end=True) as subscriber:
+        assert publisher.wait_for_subscriber(3)
+        for _ in range(3000):
+            publisher.publish_label(wide)
+        closer = threading.Thread(target=publisher.close)
+        closer.start()
+        time.sleep(0.5)  # every queue on the way is full: the first "ended" is lost
+        got = sum(1 for _ in subscriber)
+        assert subscriber.ended
+        assert 500 <= got < 3000
+        assert got + subscriber.gaps == 3000
+    started = time.monotonic()
+    closer.join(10)
+    assert time.monotonic() - started < 2  # who has the end has left: nobody to wait for
 
 
 @pytest.mark.parametrize("address", ["zmq://0.0.0.0:5556", "zmq://127.0.0.1:0", "nonsense"])
@@ -215,6 +278,19 @@ def test_bad_options_are_refused() -> None:
         Subscriber(mode="both")  # type: ignore[arg-type]
     with pytest.raises(SaccadeError, match="shorter prefix"):
         Subscriber(topics=("label/" + "x" * 300,))
+
+
+@pytest.mark.parametrize("mode", ["queue", "mailbox"])
+def test_closing_from_another_thread_ends_a_wait(mode: Literal["queue", "mailbox"]) -> None:
+    for timeout_s in (None, 30.0):
+        subscriber = Subscriber("zmq://127.0.0.1:9", mode=mode, timeout_s=timeout_s)
+        closer = threading.Timer(0.1, subscriber.close)
+        closer.start()
+        started = time.monotonic()
+        assert list(subscriber) == []
+        closer.join()
+        assert time.monotonic() - started < 5
+        assert subscriber.receive() is None
 
 
 def test_closing_twice_and_reading_after() -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from saccade.camera.errors import SaccadeError
 from saccade.stream import wire
 from saccade.stream.wire import (
     Dropped,
@@ -217,6 +218,22 @@ def try_decode(parts: list[bytes]) -> None:
         wire.decode(parts)
     except WireError as error:
         assert "\n" not in str(error)
+
+
+def test_events_of_a_status_add_up_with_those_pending() -> None:
+    sent = StatusHeader(stream="cam", run=RUN, events_in=9, events_published=4, events_pending=5)
+    fields = msgspec.msgpack.decode(wire.encode(sent)[1])
+    assert fields["events_pending"] == 5
+    del fields["events_pending"]  # an older publisher has none
+    older = wire.decode([b"status/cam/", msgspec.msgpack.encode(fields)]).header
+    assert older == msgspec.structs.replace(sent, events_pending=0)
+
+
+@pytest.mark.parametrize("name", ["cam", "a.b-c_D9", "x" * 64])
+def test_stream_names(name: str) -> None:
+    wire.check_stream(name)
+    with pytest.raises(SaccadeError, match="use 1 to 64 letters"):
+        wire.check_stream(name + "\n")
 
 
 def test_run_ids_are_ulids() -> None:
