@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import BinaryIO
+from typing import Any
 
-import msgspec
-
-from saccade.camera.errors import SaccadeError
 from saccade.camera.frames import FrameKind
 from saccade.stream.display import Display
+from saccade.stream.files import SummaryFile, refuse_overwriting
 from saccade.stream.pipeline import Pipeline
+from saccade.stream.settings import parse_geometry
 from saccade.stream.sinks import Sink, open_sinks
 from saccade.stream.wire import new_run_id
 
@@ -42,28 +42,31 @@ class RunOptions:
 
 
 def run_source(options: RunOptions) -> int:
-    """Runs to the end of the source, or until SIGINT or SIGTERM; gives the events dropped.
+    """Runs to the end of the source, or until SIGINT or SIGTERM; gives the events lost.
+
+    Events that lie between strided windows were asked for and are not lost.
 
     Raises:
         SaccadeError: a setting or an address is refused, or the recording is damaged; then every
             slice before the damage was published and the summary shown.
+        KeyboardInterrupt: a signal before the first slice, or a second one.
     """
-    sinks = open_sinks(options.out, options.stream, new_run_id(), options.wait_for)
+    refuse_overwriting(options.source, options.labels, options.out, options.summary)
     with contextlib.ExitStack() as stack:
+        signals = stack.enter_context(_Signals())
+        sinks = open_sinks(options.out, options.stream, new_run_id(), options.wait_for)
         for sink in sinks:
             stack.callback(sink.close)
-        summary = _summary_file(options.summary, stack)
+        summary = stack.enter_context(SummaryFile(options.summary))
         pipeline = stack.enter_context(_pipeline(options))
         display = Display(pipeline, to_stderr="jsonl:-" in options.out)
         try:
-            _run(pipeline, sinks, display)
+            _run(pipeline, sinks, display, signals)
         finally:
             pipeline.close()
+            summary.write(pipeline.summary)
             display.summary()
-            if summary:
-                encoded = msgspec.json.encode(pipeline.summary)
-                summary.write(msgspec.json.format(encoded) + b"\n")
-        return sum(pipeline.summary.dropped.values())
+        return sum(n for stage, n in pipeline.summary.dropped.items() if stage != "slice")
 
 
 def _pipeline(options: RunOptions) -> Pipeline:
@@ -82,53 +85,51 @@ def _pipeline(options: RunOptions) -> Pipeline:
     )
 
 
-def _run(pipeline: Pipeline, sinks: list[Sink], display: Display) -> None:
+def _run(pipeline: Pipeline, sinks: list[Sink], display: Display, signals: _Signals) -> None:
     for sink in sinks:
         sink.start(pipeline)
-    with display, _signals(pipeline):
+    with display, signals.stopping(pipeline):
         for prediction in pipeline:
-            for sink in sinks:
-                sink.write(prediction)
+            taken = False
+            try:
+                for sink in sinks:
+                    sink.write(prediction)
+                    taken = True
+            except BaseException:
+                if not taken:
+                    pipeline.lose_latest()
+                raise
             display.update(prediction)
 
 
-@contextlib.contextmanager
-def _signals(pipeline: Pipeline) -> Iterator[None]:
-    """The first SIGINT or SIGTERM drains what was read; the second ends at once."""
+class _Signals:
+    """SIGINT and SIGTERM: the first one during a run drains what was read, any other interrupts."""
 
-    def stop(number: int, _: FrameType | None) -> None:
-        pipeline.stop()
-        signal.signal(number, signal.SIG_DFL)
+    def __init__(self) -> None:
+        self._pipeline: Pipeline | None = None
+        self._before: dict[int, Any] = {}
 
-    before = {s: signal.signal(s, stop) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
+    def __enter__(self) -> _Signals:
+        if threading.current_thread() is threading.main_thread():
+            numbers = (signal.SIGINT, signal.SIGTERM)
+            self._before = {n: signal.signal(n, self._receive) for n in numbers}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    @contextlib.contextmanager
+    def stopping(self, pipeline: Pipeline) -> Iterator[None]:
+        """While this lasts, the first signal stops `pipeline`."""
+        self._pipeline = pipeline
+        try:
+            yield
+        finally:
+            self._pipeline = None
 
-def _summary_file(path: Path | None, stack: contextlib.ExitStack) -> BinaryIO | None:
-    """Opened before the run, so that a name that cannot be written is refused before any work."""
-    if path is None:
-        return None
-    try:
-        return stack.enter_context(path.open("wb"))
-    except OSError as error:
-        raise SaccadeError(
-            f"summary {path}: {error.strerror}; name a file that can be written"
-        ) from None
-
-
-def parse_geometry(text: str | None) -> tuple[int, int] | None:
-    """(width, height) of `640x480`; None stays None.
-
-    Raises:
-        SaccadeError: anything else.
-    """
-    if text is None:
-        return None
-    width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise SaccadeError(f"geometry {text!r}: write WIDTHxHEIGHT, such as 640x480")
-    return int(width), int(height)
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is None:
+            raise KeyboardInterrupt
+        pipeline.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol, TextIO
 
 import msgspec
@@ -31,7 +32,10 @@ class Sink(Protocol):
 
 
 class JsonLines:
-    """One JSON object a line; all that differs from run to run lies under its key `timing`."""
+    """One JSON object a line; all that differs from run to run lies under its key `timing`.
+
+    What a file held before is lost only when the run starts, not when it is refused.
+    """
 
     def __init__(self, target: str, stream: str, run: str) -> None:
         """Writes to the file `target`, or to standard output for `-`.
@@ -42,9 +46,10 @@ class JsonLines:
         self._name = "standard output" if target == "-" else target
         self._stream, self._run = stream, run
         self._fixed: dict[str, object] = {}
+        self._made = None if target == "-" or Path(target).exists() else Path(target)
         try:
             self._file: TextIO = (
-                sys.stdout if target == "-" else open(target, "w", encoding="utf-8")  # noqa: PTH123, SIM115
+                sys.stdout if target == "-" else open(target, "a", encoding="utf-8")  # noqa: PTH123, SIM115
             )
         except OSError as error:
             raise SaccadeError(
@@ -52,7 +57,10 @@ class JsonLines:
             ) from None
 
     def start(self, pipeline: Pipeline) -> None:
-        """Notes what is the same in every line."""
+        """Empties the file, and notes what is the same in every line."""
+        self._made = None
+        if self._file is not sys.stdout and Path(self._name).is_file():
+            self._file.truncate(0)
         manifest = pipeline.model.manifest
         self._fixed = {
             "stream": self._stream,
@@ -98,7 +106,9 @@ class JsonLines:
             ) from None
 
     def close(self) -> None:
-        """Closes the file; standard output stays open."""
+        """Closes the file, and removes one that was made for nothing; standard output stays."""
+        if self._made is not None:
+            self._made.unlink(missing_ok=True)
         if self._file is not sys.stdout:
             # Every line was flushed: what fails here failed in `write`, which has said so.
             with contextlib.suppress(OSError):

@@ -1,0 +1,79 @@
+"""A pipeline's settings, checked once: what they may be, in one line where they are not."""
+
+from __future__ import annotations
+
+from saccade.camera.errors import SaccadeError
+from saccade.camera.slicing import CountSlicer, Slicer, TimeSlicer
+from saccade.stream.durations import parse_duration_us
+
+DEFAULT_WINDOW = "30ms"
+
+
+def make_slicer(window: str | int | None, count: int | None, stride: str | int | None) -> Slicer:
+    """The slicer of `--window` or `--count` and `--stride`.
+
+    Args:
+        window: "30ms" or microseconds; 30 ms when `count` is None too.
+        count: events per slice.
+        stride: a duration with a window, events with a count.
+
+    Raises:
+        SaccadeError: both given, or one is not what it has to be.
+    """
+    if count is None:
+        return TimeSlicer(
+            _microseconds("window", DEFAULT_WINDOW if window is None else window),
+            None if stride is None else _microseconds("stride", stride),
+        )
+    if window is not None:
+        raise SaccadeError("window and count: both given; slice by time or by count, not both")
+    if isinstance(stride, str):
+        if not stride.isdecimal():
+            raise SaccadeError(f"stride {stride!r}: with a count it is a number of events")
+        stride = int(stride)
+    if stride is not None:
+        check_whole("stride", stride)
+    return CountSlicer(check_whole("count", count), stride)
+
+
+def _microseconds(name: str, value: str | int) -> int:
+    return parse_duration_us(value, name) if isinstance(value, str) else check_whole(name, value)
+
+
+def check_whole(name: str, value: object) -> int:
+    """`value` where it is an int.
+
+    Raises:
+        SaccadeError: anything else, True and 30.0 included.
+    """
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise SaccadeError(f"{name} {value!r}: must be a whole number")
+    return value
+
+
+def check_geometry_pair(geometry: object) -> None:
+    """Refuses a geometry that is neither None nor (width, height).
+
+    Raises:
+        SaccadeError: such a one.
+    """
+    if geometry is None:
+        return
+    if not isinstance(geometry, tuple) or len(geometry) != 2:  # pyright: ignore[reportUnknownArgumentType]
+        raise SaccadeError(f"geometry {geometry!r}: must be (width, height), such as (640, 480)")
+    for side in geometry:  # pyright: ignore[reportUnknownVariableType]
+        check_whole("geometry", side)  # pyright: ignore[reportUnknownArgumentType]
+
+
+def parse_geometry(text: str | None) -> tuple[int, int] | None:
+    """(width, height) of `640x480`; None stays None.
+
+    Raises:
+        SaccadeError: anything else.
+    """
+    if text is None:
+        return None
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise SaccadeError(f"geometry {text!r}: write WIDTHxHEIGHT, such as 640x480")
+    return int(width), int(height)
