@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
@@ -12,15 +13,15 @@ from typing import TypeVar
 from saccade.camera.errors import RecordingError, SaccadeError
 from saccade.camera.frames import FrameKind, FrameMaker
 from saccade.camera.recordings import Recording, open_recording
-from saccade.camera.slicing import CountSlicer, Slicer, TimeSlicer
 from saccade.engines.engine import Engine
 from saccade.engines.labels import LabelScorer, read_labels
 from saccade.engines.models import DEFAULT_MODEL, Model, load_model
 from saccade.engines.onnx import OnnxEngine
-from saccade.stream.durations import parse_duration_us, parse_speed
+from saccade.stream.durations import parse_speed
 from saccade.stream.prediction import Encoded, Framed, Prediction, Timing
 from saccade.stream.prefetch import Prefetch
 from saccade.stream.replay import Replay, TimedSlice
+from saccade.stream.settings import check_geometry_pair, check_whole, make_slicer
 from saccade.stream.statistics import Latencies, Ledger, Summary
 
 T = TypeVar("T")
@@ -28,7 +29,9 @@ T = TypeVar("T")
 SLICE_QUEUE = 8  # slices that may wait for a frame, and how much memory they may hold:
 SLICE_QUEUE_BYTES = 256 << 20
 EVENT_BYTES = 13
-DEFAULT_WINDOW = "30ms"
+FRAME_QUEUE = 2  # frames, and results, that may wait
+#: At a set speed a slice that left the source this long ago is dropped where a newer one waits.
+BUDGET_US = 50_000
 
 
 class Pipeline:
@@ -39,9 +42,9 @@ class Pipeline:
                 print(prediction.t_end_us, prediction.labels[0], prediction.scores[0])
 
     At speed `max` nothing is dropped: a slow stage makes the ones before it wait. At a set speed
-    slices leave by the recording's clock, and where a stage falls behind the oldest whole slice
-    is dropped and counted. Decoding, framing and encoding run on threads of their own, mostly
-    without the GIL.
+    slices leave by the recording's clock, and where a stage falls behind (a slice has waited for
+    50 ms and a newer one is there) the oldest whole slice is dropped and counted. Decoding, framing
+    and encoding run on threads of their own, mostly without the GIL.
     """
 
     def __init__(
@@ -81,7 +84,9 @@ class Pipeline:
         Raises:
             SaccadeError: a setting, the source, the model or the labels are refused, in one line.
         """
-        slicer = _slicer(window, count, stride)
+        slicer = make_slicer(window, count, stride)
+        check_whole("top", top)
+        check_geometry_pair(geometry)
         replay_speed = parse_speed(speed)
         self.model = model if isinstance(model, Model) else load_model(model)
         bank = self.model.labels()
@@ -106,7 +111,8 @@ class Pipeline:
         self._stages: list[Prefetch[TimedSlice] | Prefetch[Framed] | Prefetch[Encoded]] = []
         self._started = 0.0
         self._ended = 0.0
-        self._exhausted = False
+        self._exhausted = self._broken_off = False
+        self._closing = threading.Lock()
 
     def __enter__(self) -> Pipeline:
         return self
@@ -126,13 +132,15 @@ class Pipeline:
             RecordingError: the recording is damaged; every slice of the events before was yielded.
             SaccadeError: it was iterated before.
         """
-        if self._started:
-            raise SaccadeError("pipeline: already iterated; make another for another pass")
+        if self._started or self._ended:
+            raise SaccadeError(
+                "pipeline: already iterated or closed; make another for another pass"
+            )
         self._started = time.monotonic()
         try:
             for seq, encoded in enumerate(self._encoded()):
                 yield self._predict(seq, encoded)
-            self._exhausted = True
+            self._exhausted = not self._broken_off
         except RecordingError:
             self._exhausted = True  # it comes after the last slice before the damage
             raise
@@ -144,17 +152,37 @@ class Pipeline:
             self._replay,
             SLICE_QUEUE,
             name="decode",
-            on_drop=self._drop if self._drops else None,
+            on_drop=self._dropper(lambda timed: timed),
+            stale=_stale,
             max_bytes=SLICE_QUEUE_BYTES,
             nbytes=lambda timed: timed.cut.n_events * EVENT_BYTES,
         )
-        frames = Prefetch(self._frames(slices), 1, name="frame")
-        encoded = Prefetch(self._encode(frames), 1, name="encode")
+        frames = Prefetch(
+            self._frames(slices),
+            FRAME_QUEUE,
+            name="frame",
+            on_drop=self._dropper(lambda framed: framed.timed),
+            stale=lambda framed: _stale(framed.timed),
+        )
+        encoded = Prefetch(
+            self._encode(frames),
+            FRAME_QUEUE,
+            name="encode",
+            on_drop=self._dropper(lambda encoded: encoded.framed.timed),
+            stale=lambda encoded: _stale(encoded.framed.timed),
+        )
         self._stages = [slices, frames, encoded]
         return encoded
 
-    def _drop(self, timed: TimedSlice) -> None:
-        self.ledger.drop(timed.cut.first, timed.cut.last)
+    def _dropper(self, timed_of: Callable[[T], TimedSlice]) -> Callable[[T], None] | None:
+        if not self._drops:
+            return None
+
+        def drop(item: T) -> None:
+            cut = timed_of(item).cut
+            self.ledger.drop(cut.first, cut.last)
+
+        return drop
 
     def _frames(self, slices: Iterable[TimedSlice]) -> Iterator[Framed]:
         for timed in slices:
@@ -203,13 +231,25 @@ class Pipeline:
         )
 
     def stop(self) -> None:
-        """Ends in good order: what was read is still labelled, then the iteration ends."""
+        """Ends in good order: slices that have left the source are labelled, then it is over."""
         self._replay.stop()
 
+    def lose_latest(self) -> None:
+        """Says that nobody took the prediction yielded last: it counts as dropped by `publish`."""
+        self.ledger.lose_latest()
+        self.labelled -= 1
+
     def close(self) -> None:
-        """Ends at once: slices on their way are dropped and counted. Safe to call again."""
-        if self._ended:
-            return
+        """Ends at once: slices on their way are dropped and counted.
+
+        Safe to call again and from another thread.
+        """
+        self._broken_off = True
+        with self._closing:
+            if not self._ended:
+                self._end()
+
+    def _end(self) -> None:
         self._replay.stop()
         for stage in self._stages:
             stage.cancel()
@@ -230,19 +270,17 @@ class Pipeline:
         return sum(stage.backlog for stage in self._stages)
 
     @property
-    def events_in(self) -> int:
-        """Events that the source gave so far, those that it dropped included."""
-        return self._replay.events + self._replay.source_dropped
-
-    @property
     def summary(self) -> Summary:
-        """The accounts so far; exact once the iteration has ended or `close` was called."""
-        dropped = dict(self.ledger.dropped)
+        """The accounts so far: events_in = events_published + sum of dropped + those on their way.
+
+        None is on its way once the iteration has ended or `close` was called.
+        """
+        published, dropped = self.ledger.snapshot()  # before events_in, which only grows
         dropped["source"] = self._replay.source_dropped
         ended = self._ended or time.monotonic()
         return Summary(
-            events_in=self.events_in,
-            events_published=self.ledger.published,
+            events_in=self._replay.events + dropped["source"],
+            events_published=published,
             dropped=dropped,
             slices=self._replay.slices,
             labels=self.labelled,
@@ -251,16 +289,5 @@ class Pipeline:
         )
 
 
-def _slicer(window: str | int | None, count: int | None, stride: str | int | None) -> Slicer:
-    if count is not None:
-        if window is not None:
-            raise SaccadeError("window and count: both given; slice by time or by count, not both")
-        if isinstance(stride, str):
-            if not stride.isdecimal():
-                raise SaccadeError(f"stride {stride!r}: with a count it is a number of events")
-            stride = int(stride)
-        return CountSlicer(count, stride)
-    window = DEFAULT_WINDOW if window is None else window
-    window_us = parse_duration_us(window, "window") if isinstance(window, str) else window
-    stride_us = parse_duration_us(stride, "stride") if isinstance(stride, str) else stride
-    return TimeSlicer(window_us, stride_us)
+def _stale(timed: TimedSlice) -> bool:
+    return time.monotonic_ns() - timed.left_ns > BUDGET_US * 1000

@@ -15,8 +15,8 @@ class Prefetch(Generic[T]):
 
     At most `size` items and `max_bytes` bytes wait. When the queue is full, the stage waits
     (back-pressure), or, where `on_drop` is given, the oldest item that waits is dropped and handed
-    to `on_drop` (on the stage's thread). An item larger than `max_bytes` waits alone, so a
-    bound can never deadlock.
+    to `on_drop`; so is one that is `stale` while a newer one waits. An item larger than `max_bytes`
+    waits alone, so a bound can never deadlock.
     """
 
     def __init__(
@@ -28,6 +28,7 @@ class Prefetch(Generic[T]):
         on_drop: Callable[[T], None] | None = None,
         max_bytes: int = 0,
         nbytes: Callable[[T], int] = lambda _: 0,
+        stale: Callable[[T], bool] = lambda _: False,
     ) -> None:
         """Starts pulling at once; `max_bytes` 0 bounds the number of items alone."""
         assert size > 0
@@ -36,6 +37,7 @@ class Prefetch(Generic[T]):
         self._on_drop = on_drop
         self._max_bytes = max_bytes
         self._nbytes = nbytes
+        self._stale = stale
         self._queue: deque[T] = deque()
         self._bytes = 0
         self._changed = threading.Condition()
@@ -62,23 +64,23 @@ class Prefetch(Generic[T]):
 
     def _put(self, item: T) -> bool:
         nbytes = self._nbytes(item)
-        dropped: list[T] = []
         with self._changed:
             while self._full(nbytes) and not self._closed:
                 if self._on_drop is None:
                     self._changed.wait()
-                else:
-                    dropped.append(self._pop())
+                else:  # counted before the newer item is seen
+                    self._on_drop(self._pop())
             if self._closed:
                 return False
-            # Counted before the newer item is seen, so that accounts are in the order of slices.
-            for old in dropped:
-                assert self._on_drop is not None
-                self._on_drop(old)
             self._queue.append(item)
             self._bytes += nbytes
+            self._drop_stale()
             self._changed.notify_all()
         return True
+
+    def _drop_stale(self) -> None:
+        while self._on_drop and len(self._queue) > 1 and self._stale(self._queue[0]):
+            self._on_drop(self._pop())
 
     def _pop(self) -> T:
         item = self._queue.popleft()
@@ -93,6 +95,7 @@ class Prefetch(Generic[T]):
             while not self._queue and not self._ended and not self._closed:
                 self._changed.wait()
             if self._queue and not self._closed:
+                self._drop_stale()
                 item = self._pop()
                 self._changed.notify_all()
                 return item

@@ -102,6 +102,9 @@ class Publishing:
             slices=summary.slices,
             labels=summary.labels,
             dropped=Dropped(**summary.dropped),
+            events_pending=summary.events_in
+            - summary.events_published
+            - sum(summary.dropped.values()),
             rate_eps=self._rate,
             backlog=self._pipeline.backlog,
             delay_us=self._delay_us,

@@ -24,12 +24,14 @@ class TimedSlice:
         cut: the slice.
         received_ns: arrival of its last event, on `time.monotonic_ns()`'s clock. At a set speed
             that is when the recording's clock says it happened, at speed max when it was decoded.
+        left_ns: when it left the source, on the same clock.
         decode_us: time spent reading, decoding and slicing since the slice before it.
         source_dropped: events that the source had dropped by then, cumulative.
     """
 
     cut: Slice
     received_ns: int
+    left_ns: int
     decode_us: float
     source_dropped: int
 
@@ -44,37 +46,43 @@ class Replay:
         self._pacer = None if math.isinf(speed) else _Pacer(speed)
         self._loop = loop
         self._stop = threading.Event()
-        self.events = 0  # delivered by the source
+        self._decoded = 0
+        self.events = 0  # that have left, in a slice or between two
         self.source_dropped = 0
         self.slices = 0
 
     def stop(self) -> None:
-        """Reads no further: the slice being filled is the last."""
+        """Nothing more leaves: what is not yet due or not yet a whole slice never happened."""
         self._stop.set()
 
     def __iter__(self) -> Iterator[TimedSlice]:
         started = time.perf_counter_ns()
         for cut in self._cuts():
-            now = time.monotonic_ns()
+            received_ns = time.monotonic_ns()
             decode_us = (time.perf_counter_ns() - started) / 1000
-            self.slices += 1
             if self._pacer:
-                now = self._pacer.wait(cut, self._slicer.restarts, self._stop)
-            yield TimedSlice(cut, now, decode_us, self.source_dropped)
+                received_ns = self._pacer.wait(cut, self._slicer.restarts, self._stop)
+            if self._stop.is_set():
+                return
+            self.slices += 1
+            self.events = max(self.events, cut.last)
+            yield TimedSlice(cut, received_ns, time.monotonic_ns(), decode_us, self.source_dropped)
             started = time.perf_counter_ns()
+        self.events = self._decoded
 
     def _cuts(self) -> Iterator[Slice]:
         damage: RecordingError | None = None
         try:
             for packet in self._packets():
-                self.events += len(packet)
+                self._decoded += len(packet)
                 yield from self._slicer.feed(packet)
                 if self._stop.is_set():
-                    break
+                    return
         except RecordingError as error:
             damage = error  # what came before the damage is still sliced and labelled
         yield from self._slicer.finish()
         if damage is not None:
+            self.events = self._decoded
             raise damage
 
     def _packets(self) -> Iterator[Packet]:
@@ -114,14 +122,16 @@ class _Pacer:
         self._start_ns = 0
 
     def wait(self, cut: Slice, restarts: int, stop: threading.Event) -> int:
-        """Blocks until the slice's window is over; gives the arrival time of its last event."""
+        """Blocks until the slice's window is over; gives the arrival time of its last event.
+
+        A stop ends the waiting.
+        """
         if restarts != self._restarts:
             # A clock that fell or leapt gives no interval to wait: go on from now.
             self._restarts = restarts
             self._origin_us = cut.t_begin_us
             self._start_ns = time.monotonic_ns()
         due = self._at(cut.t_end_us)
-        # A stop lets the slices that are left go at once.
         while not stop.is_set() and (left := due - time.monotonic_ns()) > 0:
             stop.wait(left / 1e9)
         return min(self._at(min(cut.t_last_us, cut.t_end_us)), time.monotonic_ns())

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import bisect
 import math
 import threading
-from collections import deque
 
 import msgspec
 
 #: Stages that can lose events: the source (events that the decoder refused, such as outside the
-#: sensor), the queue (whole slices dropped when a stage fell behind), the slicer (events between
-#: strided windows), and publishing (labels that no sink took).
+#: sensor), the queues between stages (whole slices dropped when a stage fell behind or the run was
+#: broken off), the slicer (events between strided windows), and publishing (labels of slices that
+#: no sink took).
 STAGES = ("source", "queue", "slice", "publish")
 
 
@@ -79,26 +80,36 @@ class Ledger:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._high = 0  # every event before this index is accounted for
-        self._lost: deque[tuple[int, int]] = deque()  # dropped slices that begin at or after _high
+        self._lost: list[tuple[int, int]] = []  # dropped slices not yet settled, in order
+        self._latest = 0  # events that the last publication added
         self.published = 0
         self.dropped: dict[str, int] = dict.fromkeys(STAGES, 0)
 
     def drop(self, first: int, last: int) -> None:
-        """A whole slice [first, last) was dropped by the queue."""
+        """A whole slice [first, last) was dropped by a queue, whichever."""
         with self._lock:
-            self._lost.append((first, last))
+            bisect.insort(self._lost, (first, last))
 
-    def publish(self, first: int, last: int, stage: str | None = None) -> dict[str, int]:
-        """A slice [first, last) was published, or lost by `stage`; gives the cumulative drops."""
+    def publish(self, first: int, last: int) -> dict[str, int]:
+        """A slice [first, last) was published; gives the cumulative drops."""
         with self._lock:
             self._settle(first)
-            new = max(0, last - max(first, self._high))
-            if stage is None:
-                self.published += new
-            else:
-                self.dropped[stage] += new
+            self._latest = max(0, last - max(first, self._high))
+            self.published += self._latest
             self._high = max(self._high, last)
             return dict(self.dropped)
+
+    def lose_latest(self) -> None:
+        """The slice published last was taken by nobody after all: a sink failed."""
+        with self._lock:
+            self.published -= self._latest
+            self.dropped["publish"] += self._latest
+            self._latest = 0
+
+    def snapshot(self) -> tuple[int, dict[str, int]]:
+        """Events published and dropped so far, of one moment."""
+        with self._lock:
+            return self.published, dict(self.dropped)
 
     def close(self, events: int) -> None:
         """The stream ended after `events` events: those still unaccounted for were dropped."""
@@ -112,14 +123,13 @@ class Ledger:
             return
         queued, covered = 0, self._high
         while self._lost and self._lost[0][0] < until:
-            first, last = self._lost.popleft()
+            first, last = self._lost.pop(0)
             begin, end = max(first, covered), min(last, until)
             if end > begin:
                 queued += end - begin
                 covered = end
             if last > until:
-                self._lost.appendleft((until, last))
-                break
+                bisect.insort(self._lost, (until, last))
         self.dropped["queue"] += queued
         self.dropped["slice"] += until - self._high - queued
         self._high = until

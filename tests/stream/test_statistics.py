@@ -16,23 +16,49 @@ from saccade.stream.statistics import Latencies, Ledger
     st.integers(1, 25),
     st.lists(st.booleans(), min_size=1, max_size=12),
     st.integers(0, 10),
+    st.randoms(use_true_random=False),
 )
-def test_ledger_equals_the_sets_of_events(window, stride, kept, tail):
+def test_ledger_equals_the_sets_of_events(window, stride, kept, tail, random):
     slices = [(k * stride, k * stride + window) for k in range(len(kept))]
     events = max(slices[-1][1], (len(kept) - 1) * stride + window) + tail
     ledger = Ledger()
     published, in_dropped = set(), set()
+    dropped = []  # since the last publication: several queues drop, in any order
     for (first, last), keep in zip(slices, kept, strict=True):
         if keep:
+            random.shuffle(dropped)
+            for lost in dropped:
+                ledger.drop(*lost)
+            dropped = []
             ledger.publish(first, last)
             published |= set(range(first, last))
         else:
-            ledger.drop(first, last)
+            dropped.append((first, last))
             in_dropped |= set(range(first, last))
+    for lost in dropped:
+        ledger.drop(*lost)
     ledger.close(events)
     assert ledger.published == len(published)
     assert ledger.dropped["queue"] == len(in_dropped - published)
     assert ledger.published + sum(ledger.dropped.values()) == events
+
+
+def test_a_run_broken_off_books_what_was_on_its_way_as_dropped_by_the_queue():
+    ledger = Ledger()
+    ledger.publish(0, 50)
+    ledger.drop(100, 120)
+    ledger.drop(0, 200)
+    ledger.close(200)
+    assert (ledger.published, ledger.dropped["queue"], ledger.dropped["slice"]) == (50, 150, 0)
+
+
+def test_a_publication_that_nobody_took_is_lost():
+    ledger = Ledger()
+    ledger.publish(0, 50)
+    ledger.publish(40, 80)
+    ledger.lose_latest()
+    ledger.close(80)
+    assert (ledger.published, ledger.dropped["publish"]) == (50, 30)
 
 
 def test_percentiles_are_right_to_half_a_percent():
