@@ -6,10 +6,13 @@ so a file whose recorder was killed (no table at the end) reads as well as any o
 
 from __future__ import annotations
 
+import re
 import struct
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+import numpy as np
 
 from saccade.camera import _native
 from saccade.camera.aedat4_writer import MAGIC
@@ -76,13 +79,13 @@ class Aedat4Recording:
         end = self._table if 0 <= self._table < self.size_bytes else self.size_bytes
         while offset < end:
             stream, size = self._packet_header(offset, end)
+            self.position = offset + 8 + size
             if stream == self._stream.number:
-                for packet in self._events(offset, size):
-                    self.position = offset + 8 + size
-                    yield packet
+                # Held by no name here: it must be gone when the next one is read.
+                yield from _parts(self._events(offset, size))
             else:
                 self._skipped["other_packets"] += 1
-            offset = self.position = offset + 8 + size
+            offset += 8 + size
         self._check_table()
         self.position = self.size_bytes
 
@@ -97,7 +100,7 @@ class Aedat4Recording:
         self.close()
 
     def _error(self, what: str, offset: int) -> RecordingError:
-        remedy = "the events before are good; copy the file again or repair it with dv"
+        remedy = "the events before are good; copy the file again"
         return RecordingError(self.path, what, remedy, offset)
 
     def _read_header(self) -> None:
@@ -127,7 +130,8 @@ class Aedat4Recording:
             stream, size = struct.unpack("<ii", data)
             if stream not in self._streams:
                 raise self._error(f"the packet is of stream {stream}, which does not exist", offset)
-            if not 0 <= size <= PACKET_LIMIT:
+            # Others are passed over unread: an uncompressed image may well be larger.
+            if size < 0 or (size > PACKET_LIMIT and stream == self._stream.number):
                 raise self._error(f"the packet states a size of {size} bytes", offset)
             if offset + 8 + size <= end:
                 return stream, size
@@ -136,7 +140,7 @@ class Aedat4Recording:
         what = f"the file ends inside the packet that starts at byte {offset}"
         raise self._error(what, self.size_bytes)
 
-    def _events(self, offset: int, size: int) -> Iterator[Packet]:
+    def _events(self, offset: int, size: int) -> Packet:
         try:
             payload = unpack(self._file.read(offset + 8, size), self._compression)
             columns, dropped = _native.decode_events(payload, self.width, self.height)
@@ -146,9 +150,7 @@ class Aedat4Recording:
             raise self._error(f"the packet is damaged: {error}", offset) from error
         for name, count in dropped.items():
             self._dropped[name] += count
-        packet = Packet(*columns)
-        for start in range(0, len(packet), CHUNK_EVENTS):
-            yield packet[start : start + CHUNK_EVENTS]
+        return Packet(*columns)
 
     def _check_table(self) -> None:
         """The table is not needed, but it tells whether all packets are there."""
@@ -171,9 +173,21 @@ class Aedat4Recording:
         return table[8:12] == b"FTAB" and int.from_bytes(table[:4], "little") <= len(table) - 4
 
 
+def _parts(packet: Packet) -> Iterator[Packet]:
+    """`packet` in parts of at most 65,536 events."""
+    if 0 < len(packet) <= CHUNK_EVENTS:
+        yield packet
+        return
+    for start in range(0, len(packet), CHUNK_EVENTS):
+        part = packet[start : start + CHUNK_EVENTS]
+        # Copies: whoever holds the last part would keep all 20 MiB while the next packet is read.
+        yield Packet(np.array(part.t), np.array(part.x), np.array(part.y), np.array(part.on))
+
+
 def _streams(xml: bytes) -> dict[int, _Stream]:
     """The streams in the order of the file, by number; ValueError where the XML is damaged."""
-    if b"<!" in xml:  # a document type: dv writes none, and its entities could unfold without end
+    # dv writes no document type, and its entities could unfold without end; comments may stay.
+    if re.search(rb"<![A-Za-z]", xml):
         raise ValueError("the XML declares a document type")
     try:
         root = ET.fromstring(xml.rstrip(b"\0").decode())

@@ -15,6 +15,7 @@ from saccade.camera.aedat4_writer import MAGIC, Aedat4Writer, events_payload, in
 from saccade.camera.errors import RecordingError, SaccadeError
 from saccade.camera.events import Packet
 from saccade.camera.recordings import open_recording
+from saccade.camera.unpack import PACKET_LIMIT, pack, unpack
 
 COMPRESSIONS = ["none", "lz4", "zstd"]
 
@@ -113,12 +114,33 @@ def test_other_streams_are_passed_over(tmp_path: Path) -> None:
     second = node.replace('"0"', '"2"').replace(f">{WIDTH}<", ">99<")
     header = MAGIC + io_header("none", xml.replace(node, frames + node + second).encode())
     payload = events_payload(some_events(5))
-    packets = [(7, b"frame"), (0, payload), (2, payload), (0, payload)]
+    image = bytes(PACKET_LIMIT + 1)  # the limit is that of what is unfolded
+    packets = [(7, image), (0, payload), (2, payload), (0, payload)]
     body = b"".join(struct.pack("<ii", i, len(data)) + data for i, data in packets)
     path.write_bytes(header + body)
     with open_recording(path) as recording:
         assert (recording.width, sum(len(p) for p in recording.packets())) == (WIDTH, 10)
         assert recording.skipped == {"other_packets": 2}
+
+
+@pytest.mark.parametrize("compression", COMPRESSIONS)
+@pytest.mark.parametrize("size", [0, 1, (2 << 20) - 1, 2 << 20, (2 << 20) + 1, 9 << 20])
+def test_packing_is_undone(compression: str, size: int) -> None:
+    data = np.random.default_rng(3).integers(0, 4, size, np.uint8).tobytes()
+    assert bytes(unpack(pack(data, compression), compression)) == data
+
+
+def test_a_flipped_bit_in_an_lz4_packet_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "a.aedat4"
+    written = write_aedat4(path, "lz4", packets=1, n=500).to_array()
+    data = bytearray(path.read_bytes())
+    start = data.index(b"</dv>") + 30
+    for at in range(start, start + 2000, 50):
+        data[at] ^= 4
+        path.write_bytes(data)
+        events, error = read(path)
+        assert error is not None or events.tolist() == written.tolist()
+        data[at] ^= 4
 
 
 def bombs() -> dict[str, tuple[str, bytes]]:
@@ -139,7 +161,7 @@ def test_bombs_are_refused_where_they_lie(tmp_path: Path) -> None:
         assert len(events) == 0
         assert error is not None
         assert error.offset == at
-        assert "more than 64 MiB" in str(error)
+        assert "more than 24 MiB" in str(error)
 
 
 def test_a_zstd_frame_of_unknown_size_is_read(tmp_path: Path) -> None:
@@ -184,6 +206,15 @@ def test_any_alignment_and_any_length_is_safe() -> None:
     for length in range(len(payload)):
         with pytest.raises(ValueError, match="its flatbuffer"):
             _native.decode_events(payload[:length], WIDTH, HEIGHT)
+
+
+def test_a_comment_in_the_header_is_read_over(tmp_path: Path) -> None:
+    xml = b"<!-- made by hand -->" + info_xml(WIDTH, HEIGHT, "none", "test")
+    payload = events_payload(some_events(5))
+    packet = struct.pack("<ii", 0, len(payload)) + payload
+    (tmp_path / "a").write_bytes(MAGIC + io_header("none", xml) + packet)
+    events, error = read(tmp_path / "a")
+    assert (len(events), error) == (5, None)
 
 
 def test_entities_in_the_header_are_refused(tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """Damage: every event before it, then one error with its offset; no hang, no crash, no guess."""
 
 import struct
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import zstandard
 from tests.camera.fixtures import (
     EVT2_HEADER,
     RAW_HEADER,
@@ -14,8 +17,11 @@ from tests.camera.fixtures import (
     write_aedat4,
 )
 
+from saccade.camera.aedat4_writer import MAGIC, events_payload, info_xml, io_header
 from saccade.camera.errors import RecordingError
+from saccade.camera.events import Packet
 from saccade.camera.inspection import inspect
+from saccade.camera.unpack import PACKET_LIMIT, pack
 
 KINDS = ["aedat4-none", "aedat4-lz4", "aedat4-zstd", "evt2", "evt3"]
 
@@ -149,6 +155,43 @@ def test_a_cut_word_is_reported_where_it_starts(tmp_path: Path, kind: str, word:
         _, error = read_bytes(path, data[: len(data) - missing])
         assert error is not None
         assert error.offset == len(data) - word
+
+
+# Not getrusage: its peak may be that of the process that started this one.
+MEASURE = """
+import pathlib, sys
+from saccade.camera.recordings import open_recording
+
+def memory(key):
+    status = pathlib.Path("/proc/self/status").read_text()
+    return int(status.split(key)[1].split()[0]) << 10
+
+with open_recording(sys.argv[1]) as recording:
+    before = memory("VmRSS:")
+    events = sum(len(packet) for packet in recording.packets())
+print(events, memory("VmHWM:") - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
+@pytest.mark.parametrize("kind", ["none", "lz4", "zstd", "zstd of unknown size"])
+def test_the_largest_packets_stay_within_the_promised_memory(tmp_path: Path, kind: str) -> None:
+    n = (PACKET_LIMIT - 28) // 16
+    columns = [np.zeros(n, dtype) for dtype in (np.uint64, np.uint16, np.uint16, bool)]
+    payload = events_payload(Packet(*columns))
+    compression = kind.split()[0]
+    if kind.endswith("unknown size"):
+        stream = zstandard.ZstdCompressor(level=19).compressobj()
+        payload = stream.compress(payload) + stream.flush()
+    else:
+        payload = pack(payload, compression)
+    path = tmp_path / "a.aedat4"
+    header = MAGIC + io_header(compression, info_xml(346, 260, compression, "test"))
+    path.write_bytes(header + 3 * (struct.pack("<ii", 0, len(payload)) + payload))
+    done = subprocess.run([sys.executable, "-c", MEASURE, path], capture_output=True, check=True)
+    events, grown = map(int, done.stdout.split())
+    assert events == 3 * n
+    assert grown < (64 << 20) + 4 * path.stat().st_size
 
 
 def table_position(data: bytes | bytearray) -> int:
