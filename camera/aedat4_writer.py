@@ -7,15 +7,18 @@ hand; its file has no table, which readers replace by scanning the packets.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from xml.sax.saxutils import escape
 
 import numpy as np
 
-from saccade.camera.errors import RecordingError, SaccadeError
+from saccade.camera.errors import RecordingError, SaccadeError, printable
 from saccade.camera.events import Packet
 from saccade.camera.files import check_geometry
 from saccade.camera.unpack import Compression, pack
@@ -32,6 +35,7 @@ _EVENT = np.dtype(
         "itemsize": 16,
     }
 )
+_NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ENTRY_SIZE = 48  # one entry of the table: 44 bytes, padded to keep its i64 fields aligned
 
 
@@ -79,14 +83,13 @@ class Aedat4Writer:
             raise
 
     def write(self, packet: Packet) -> None:
-        """Appends the events, in packets of at most `MAX_EVENTS`; none for an empty one."""
-        if len(packet) == 0:
-            return
-        if packet.x.max() >= self.width or packet.y.max() >= self.height:
-            size = f"{self.width}x{self.height}"
-            raise SaccadeError(
-                f"{self.path}: events outside {size}; open it with the sensor's size"
-            )
+        """Appends the events, in packets of at most `MAX_EVENTS`; none for an empty one.
+
+        Raises:
+            RecordingError: as the class says.
+            SaccadeError: closed, or events that AEDAT4 or this sensor cannot hold; none is written.
+        """
+        self._check(packet)
         for start in range(0, len(packet), MAX_EVENTS):
             part = packet[start : start + MAX_EVENTS]
             data = pack(events_payload(part), self.compression)
@@ -99,27 +102,51 @@ class Aedat4Writer:
         """Writes the table and its position; without this the file is that of a killed recorder."""
         if self._file.closed:
             return
-        try:
+        with self._one_line(), self._file:
             table_at = self._end
             self._append(pack(table(self._entries), self.compression))
             self._file.seek(_POSITION_AT)
-            self._file.write(struct.pack("<q", table_at))
-        finally:
-            self._file.close()
+            self._write(struct.pack("<q", table_at))
+
+    def _check(self, packet: Packet) -> None:
+        what = None
+        if self._file.closed:
+            what = "the file is closed; write before close()"
+        elif len(packet) == 0:
+            return
+        elif packet.x.max() >= self.width or packet.y.max() >= self.height:
+            what = f"events outside {self.width}x{self.height}; open it with the sensor's size"
+        elif packet.t.max() >= 1 << 63:
+            what = "an event's t is 2^63 us or more, which AEDAT4 cannot hold; check its clock"
+        if what is not None:
+            raise SaccadeError(f"{printable(self.path)}: {what}")
 
     def _append(self, data: bytes) -> None:
-        try:
-            left = memoryview(data)
-            while left:
-                left = left[self._file.write(left) or 0 :]
-        except OSError as error:
-            with contextlib.suppress(OSError):  # a pipe cannot be cut
-                self._file.truncate(self._end)  # whole packets only
-                self._file.seek(self._end)
-            what = f"writing failed ({error.strerror})"
-            remedy = "make room; everything before is readable"
-            raise RecordingError(self.path, what, remedy, self._end) from error
+        with self._one_line():
+            try:
+                self._write(data)
+            except OSError:
+                with contextlib.suppress(OSError):  # a pipe cannot be cut
+                    self._file.truncate(self._end)  # whole packets only
+                    self._file.seek(self._end)
+                raise
         self._end += len(data)
+
+    def _write(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[self._file.write(left) or 0 :]
+
+    @contextlib.contextmanager
+    def _one_line(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+            remedy = "make room" if full else "write to a file on a disk"
+            what = f"writing failed ({error.strerror})"
+            remedy += "; everything before is readable"
+            raise RecordingError(self.path, what, remedy, self._end) from error
 
     def __enter__(self) -> Aedat4Writer:
         return self
@@ -171,7 +198,7 @@ def table(entries: list[tuple[int, int, int, int, int]]) -> bytes:
 
 
 def info_xml(width: int, height: int, compression: Compression, source: str) -> bytes:
-    """The description of the one stream, as dv writes it."""
+    """The description of the one stream, as dv writes it; `?` where XML cannot hold a character."""
 
     def attr(key: str, value: str | int) -> str:
         kind = "int" if isinstance(value, int) else "string"
@@ -180,7 +207,8 @@ def info_xml(width: int, height: int, compression: Compression, source: str) -> 
     stream = attr("compression", compression.upper()) + attr("originalModuleName", "saccade")
     stream += attr("originalOutputName", "events") + attr("typeDescription", "Array of events.")
     stream += attr("typeIdentifier", "EVTS")
-    info = attr("sizeX", width) + attr("sizeY", height) + attr("source", source)
+    info = attr("sizeX", width) + attr("sizeY", height)
+    info += attr("source", _NOT_XML.sub("?", source))
     return (
         f'<dv version="2.0">\n<node name="outInfo" path="/outInfo/">\n'
         f'<node name="0" path="/outInfo/0/">\n{stream}'

@@ -1,5 +1,6 @@
 """AEDAT4: what we write reads back, here and in the plain reader; bombs and hostile buffers."""
 
+import os
 import struct
 from pathlib import Path
 
@@ -68,10 +69,14 @@ def test_a_killed_recorder_leaves_its_events(tmp_path: Path) -> None:
 
 def test_the_name_of_the_source_may_hold_anything(tmp_path: Path) -> None:
     path = tmp_path / "a.aedat4"
-    with Aedat4Writer(path, WIDTH, HEIGHT, source="<&\"é'>") as writer:
-        writer.write(some_events(1))
-    with open_recording(path) as recording:
-        assert recording.sensor == "<&\"é'>"
+    for source, kept in (
+        ("<&\"é'>\U0001f441", "<&\"é'>\U0001f441"),
+        ("a\0b\x08c\x1fd\ufffe\udc80", "a?b?c?d??"),
+    ):
+        with Aedat4Writer(path, WIDTH, HEIGHT, source=source) as writer:
+            writer.write(some_events(1))
+        with open_recording(path) as recording:
+            assert recording.sensor == kept
 
 
 def test_the_writer_refuses_what_it_cannot_write(tmp_path: Path) -> None:
@@ -86,6 +91,26 @@ def test_the_writer_refuses_what_it_cannot_write(tmp_path: Path) -> None:
         pytest.raises(SaccadeError, match="outside 10x10"),
     ):
         writer.write(some_events(50))
+    with Aedat4Writer(tmp_path / "a", WIDTH, HEIGHT) as writer:
+        events = some_events(2)
+        events.t[1] = 1 << 63
+        with pytest.raises(SaccadeError, match=r"2\^63 us or more"):
+            writer.write(events)
+    for n in (0, 1):
+        with pytest.raises(SaccadeError, match="the file is closed"):
+            writer.write(some_events(n))
+    events, error = read(tmp_path / "a")
+    assert (len(events), error) == (0, None)
+
+
+@pytest.mark.skipif(not Path("/dev/fd").exists(), reason="no /dev/fd on this system")
+def test_a_pipe_cannot_be_finished_in_one_line() -> None:
+    for_reading, for_writing = os.pipe()
+    writer = Aedat4Writer(f"/dev/fd/{for_writing}", WIDTH, HEIGHT)
+    with pytest.raises(RecordingError, match=r"writing failed \(Illegal seek\); write to a file"):
+        writer.close()
+    os.close(for_reading)
+    os.close(for_writing)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
