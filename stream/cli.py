@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import os
 import sys
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
+
+from saccade.camera.errors import SaccadeError
+from saccade.stream.terminal import visible
 
 app = typer.Typer(
     name="saccade",
@@ -80,12 +86,19 @@ def run(
         int, typer.Option(help="Wait for this many subscribers before the first slice.")
     ] = 0,
     fail_on_drop: Annotated[
-        bool, typer.Option("--fail-on-drop", help="Exit with 3 where any event was dropped.")
+        bool,
+        typer.Option(
+            "--fail-on-drop", help="Exit with 3 where an event was lost, gaps of --stride aside."
+        ),
     ] = False,
 ) -> None:
     """Label a recording and publish the labels."""
     from saccade.stream.run import RunOptions, run_source
+    from saccade.stream.wire import check_stream
 
+    check_stream(stream)
+    if wait_for < 0:
+        raise SaccadeError(f"wait-for {wait_for}: must be 0 (wait for nobody) or more")
     options = RunOptions(
         source=source,
         labels=labels,
@@ -124,7 +137,7 @@ def listen(
     """Print the labels that a publisher sends."""
     from saccade.stream.listen import listen_to
 
-    listen_to(address, as_json=as_json, count=count, timeout_s=timeout or None, until_end=until_end)
+    listen_to(address, as_json=as_json, count=count, timeout_s=timeout, until_end=until_end)
 
 
 @app.command()
@@ -145,20 +158,57 @@ def labels_show(model: ModelName = "saccade-mini") -> None:
     from saccade.engines.models import load_model
 
     for name in load_model(model).labels().names:
-        typer.echo(name)
+        typer.echo(visible(name))
 
 
 def main() -> None:
-    """The `saccade` command: a mistake of the user's is one line and exit code 2."""
-    try:
-        app()
-    except ValueError as error:
-        from saccade.camera.errors import SaccadeError
+    """The `saccade` command: a mistake of the user's is one line and exit code 2.
 
-        if not isinstance(error, SaccadeError):
+    Ctrl-C is exit code 130, and a reader of our output that has left (`| head -1`) is 0.
+    """
+    for output in (sys.stdout, sys.stderr):
+        if isinstance(output, io.TextIOWrapper):  # a name that it cannot encode is no fault
+            output.reconfigure(errors="backslashreplace")
+    sys.exit(_run_app())
+
+
+def _run_app() -> int:
+    code: int | None = 2
+    try:
+        code = app(standalone_mode=False)  # of --help and typer.Exit; else None
+        print(end="", flush=True)  # what does not fit on the disk is to be seen here
+    except (KeyboardInterrupt, typer.Abort):
+        code = 130
+    except (BrokenPipeError, SystemExit) as error:
+        # Typer and rich turn a reader that has left into exit code 1.
+        if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
             raise
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except BrokenPipeError:  # the reader of our output has gone: nothing left to say, or to flush
-        sys.stderr.close()
-        sys.exit(0)
+        code = 0
+        _discard_output()
+    except SaccadeError as error:
+        _refuse(str(error))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else "reading or writing failed: "
+        _refuse(f"{where}{error.strerror or error}")
+        _discard_output()
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # typer's usage errors, in all its versions
+            raise
+        _refuse_usage(error)
+    return code or 0
+
+
+def _refuse(message: str) -> None:
+    with contextlib.suppress(OSError):
+        print(f"error: {visible(message)}", file=sys.stderr, flush=True)
+
+
+def _refuse_usage(error: Any) -> None:
+    message = " ".join(error.format_message().split())
+    if message:  # none after `saccade` alone: the help was printed
+        _refuse(f"{message.rstrip('.')}; see `{error.ctx.command_path} --help`")
+
+
+def _discard_output() -> None:
+    """What is still buffered cannot be written: without this, Python says so at its exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

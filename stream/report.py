@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import msgspec
@@ -27,7 +26,7 @@ def inspect_file(path: str, *, as_json: bool, geometry: str | None) -> None:
         print(visible(msgspec.json.encode(facts).decode()))
     else:
         _print_facts(facts)
-    sys.stdout.flush()
+    print(end="", flush=True)
     if found.error:
         raise SaccadeError(found.error)
 

@@ -144,6 +144,18 @@ def bad_inputs(folder: Path, recording: Path, model: Path) -> dict[str, list[obj
         "geometry": [*run, "--geometry", "big"],
         "nowhere": [*run, "--summary", folder / "nowhere" / "summary.json"],
         "speed": [*run, "--speed", "-1"],
+        "0.001 to 1000": [*run, "--speed", "1e-300"],
+        "wait-for -1": [*run, "--wait-for", "-1"],
+        "stream 'a b'": [*run, "--stream", "a b"],
+        "timeout nan": ["listen", "--timeout", "nan"],
+        "timeout -1": ["listen", "--timeout", "-1"],
+        "count -1": ["listen", "--count", "-1"],
+        "'--count'": [*run, "--count", "x"],
+        "saccade run --help`": ["run"],
+        "'--frame'": [*run, "--frame", "blue"],
+        "No such option": [*run, "--colour"],
+        "No such command": ["walk"],
+        "lines": ["run", "two\nlines", "--model", model],
         "'dog'": [*run, "--labels", "dog"],
     }
 
@@ -155,6 +167,36 @@ def test_bad_input_is_one_line_and_exit_2(tmp_path, recording, model):
         assert part in done.stderr
         assert done.stderr.startswith("error: ")
         assert done.stderr.count("\n") == 1, done.stderr
+
+
+def test_control_c_is_130_and_quiet(recording):
+    code = (
+        "import sys; from saccade.stream import cli, report\n"
+        "def interrupted(*_, **__): raise KeyboardInterrupt\n"
+        "report.inspect_file = interrupted\n"
+        "sys.argv = ['saccade', 'inspect', 'x']\n"
+        "cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_dropped_events_are_exit_3_where_asked(recording, model, tmp_path):
+    code = (
+        "import sys; from saccade.stream import cli, run\n"
+        "run.run_source = lambda options: 7\n"
+        "sys.argv = ['saccade', 'run', 'x', *sys.argv[1:]]\n"
+        "cli.main()"
+    )
+    for option, wanted in (([], 0), (["--fail-on-drop"], 3)):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *option],
+            capture_output=True, text=True, check=False, timeout=30,
+        )  # fmt: skip
+        assert done.returncode == wanted
+        assert ("7 events were dropped" in done.stderr) == bool(option)
 
 
 def test_a_damaged_recording_is_labelled_up_to_the_damage(recording, model, tmp_path):
