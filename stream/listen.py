@@ -2,36 +2,63 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
+import signal
 import sys
+from collections.abc import Iterator
 
 import msgspec
 
+from saccade.camera.errors import SaccadeError
 from saccade.stream.subscriber import Subscriber
+from saccade.stream.terminal import visible
 from saccade.stream.wire import LabelHeader, Message
 
 
 def listen_to(
-    address: str, *, as_json: bool, count: int, timeout_s: float | None, until_end: bool
+    address: str, *, as_json: bool, count: int, timeout_s: float, until_end: bool
 ) -> None:
-    """Prints labels until `count` of them, a silence of `timeout_s`, the run's end or Ctrl-C.
+    """Prints labels until `count` of them, a silence of `timeout_s`, the run's end or a signal.
+
+    0 is never, for `count` and for `timeout_s`. SIGTERM ends it like Ctrl-C: with the counts.
 
     Raises:
-        SaccadeError: a bad address.
+        SaccadeError: a bad address, a negative count, a timeout that is no time.
     """
+    if count < 0:
+        raise SaccadeError(f"count {count}: must be 0 (never) or more")
+    if not 0 <= timeout_s < math.inf:
+        raise SaccadeError(f"timeout {timeout_s}: must be 0 (never) or a number of seconds")
     seen = 0
-    with Subscriber(address, timeout_s=timeout_s, until_end=until_end) as subscriber:
+    with (
+        _sigterm_like_ctrl_c(),
+        Subscriber(address, timeout_s=timeout_s or None, until_end=until_end) as subscriber,
+    ):
         try:
             for message in subscriber:
                 seen += 1
-                print(_json(message) if as_json else _line(message), flush=True)
-                if count and seen >= count:
+                print(visible(_json(message) if as_json else _line(message)), flush=True)
+                if seen == count:
                     break
+            else:
+                if until_end and not subscriber.ended:
+                    print(f"no end seen: nothing came for {timeout_s:g} s", file=sys.stderr)
         except KeyboardInterrupt:
             pass
         print(
             f"{seen} labels, {subscriber.gaps} missing, {subscriber.malformed} malformed",
             file=sys.stderr,
         )
+
+
+@contextlib.contextmanager
+def _sigterm_like_ctrl_c() -> Iterator[None]:
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _json(message: Message) -> str:
