@@ -204,9 +204,10 @@ def _refuse(message: str) -> None:
 
 
 def _refuse_usage(error: Any) -> None:
-    message = " ".join(error.format_message().split())
+    message = " ".join(error.format_message().split()).rstrip(".")
+    context = getattr(error, "ctx", None)
     if message:  # none after `saccade` alone: the help was printed
-        _refuse(f"{message.rstrip('.')}; see `{error.ctx.command_path} --help`")
+        _refuse(f"{message}; see `{context.command_path} --help`" if context else message)
 
 
 def _discard_output() -> None:
