@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import difflib
-import json
+import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
-from saccade.camera.errors import SaccadeError
+from saccade.camera.errors import SaccadeError, printable
 
 
 class LabelError(SaccadeError):
@@ -25,10 +27,13 @@ class LabelBank:
     """Words with one embedding each.
 
     Attributes:
-        names: the words.
+        names: the words, at least one, none twice however spelled.
         embeddings: float32 [len(names), dimension], rows L2-normalised.
         space: name of the space that the embeddings live in; only embeddings of one space compare.
         aliases: other words for a name of the bank.
+
+    Raises:
+        LabelError: they are not so.
     """
 
     names: tuple[str, ...]
@@ -36,25 +41,47 @@ class LabelBank:
     space: str
     aliases: dict[str, str] = field(default_factory=dict[str, str])
 
+    def __post_init__(self) -> None:
+        shape, count = self.embeddings.shape, Counter(map(_key, self.names))
+        twice = [name for name in self.names if count[_key(name)] > 1]
+        lost = sorted({*self.aliases.values()} - {*self.names})
+        what = None
+        if not self.names:
+            what = "there is no name"
+        elif len(shape) != 2 or shape[0] != len(self.names) or self.embeddings.dtype != np.float32:
+            what = f"{self.embeddings.dtype} {list(shape)} embeddings for {len(self.names)} names"
+        elif not _normalised(self.embeddings):
+            what = "embeddings are not L2-normalised"
+        elif twice or lost:
+            what = f"name {twice[0]!r} twice" if twice else f"alias of an unknown name {lost[0]!r}"
+        if what is not None:
+            raise LabelError(f"not a label bank ({what}); make it again")
+
     @staticmethod
     def load(path: Path) -> LabelBank:
         """Reads `labels.safetensors`: tensor `embeddings`, metadata `names`, `space`, `aliases`.
 
         Raises:
-            LabelError: not such a file, or names and rows differ in number.
+            LabelError: not such a file, or what it holds is no bank.
         """
         try:
             with cast(Any, safe_open)(str(path), framework="numpy") as file:
                 metadata: dict[str, str] = file.metadata() or {}
+                tensor = file.get_slice("embeddings")
+                # Others (bfloat16, float8) numpy may not know, and a number alone is no array.
+                if tensor.get_dtype() != "F32" or not tensor.get_shape():
+                    raise ValueError(f"{tensor.get_dtype()} {tensor.get_shape()} embeddings")
                 embeddings = np.ascontiguousarray(file.get_tensor("embeddings"), np.float32)
-            names = tuple(str(name) for name in json.loads(metadata["names"]))
-            aliases = {str(k): str(v) for k, v in json.loads(metadata.get("aliases", "{}")).items()}
-            bank = LabelBank(names, embeddings, metadata["space"], aliases)
+            names = msgspec.json.decode(metadata["names"], type=tuple[str, ...])
+            aliases = msgspec.json.decode(metadata.get("aliases", "{}"), type=dict[str, str])
+            return LabelBank(names, embeddings, metadata["space"], aliases)
+        except LabelError as error:
+            raise LabelError(f"{printable(str(path))}: {error}") from None
         except (SafetensorError, KeyError, ValueError, OSError) as error:
-            raise LabelError(f"{path}: not a label bank ({error}); copy it again") from None
-        if embeddings.ndim != 2 or len(names) != len(embeddings):
-            raise LabelError(f"{path}: {len(names)} names for {embeddings.shape} embeddings")
-        return bank
+            what = printable(f"no {error}" if isinstance(error, KeyError) else str(error))
+            raise LabelError(
+                f"{printable(str(path))}: not a label bank ({what}); copy it again"
+            ) from None
 
     def select(self, words: Sequence[str]) -> LabelBank:
         """The bank of these words, spelled as the user did.
@@ -62,20 +89,28 @@ class LabelBank:
         Case, spaces, underscores and hyphens do not matter, and the bank's aliases are understood.
 
         Raises:
-            LabelError: no words, a word twice, or words that the bank does not have.
+            LabelError: no words, words for one row twice, or words that the bank does not have.
         """
         if not words:
             raise LabelError("labels: none given; name at least one, such as --labels cup,chair")
-        rows = {_key(alias): self.names.index(name) for alias, name in self.aliases.items()}
-        rows |= {_key(name): row for row, name in enumerate(self.names)}
+        for word in cast(Sequence[object], words):
+            if not isinstance(word, str):
+                raise LabelError(f"label {word!r}: not a word; give texts, such as 'cup'")
+        row_of = {name: row for row, name in enumerate(self.names)}
+        rows = {_key(alias): row_of[name] for alias, name in self.aliases.items()}
+        rows |= {_key(name): row for name, row in row_of.items()}
         unknown = [word for word in words if _key(word) not in rows]
         if unknown:
             raise LabelError(self._unknown(unknown))
-        if len({_key(word) for word in words}) < len(words):
-            twice = next(w for i, w in enumerate(words) if _key(w) in map(_key, words[:i]))
-            raise LabelError(f"label {twice!r}: given twice; name each label once")
-        chosen = [rows[_key(word)] for word in words]
-        return LabelBank(tuple(words), self.embeddings[chosen], self.space)
+        chosen: dict[int, str] = {}
+        for word in words:
+            row = rows[_key(word)]
+            if row in chosen:
+                raise LabelError(
+                    f"label {word!r}: given twice, as {chosen[row]!r} before; name each label once"
+                )
+            chosen[row] = word
+        return LabelBank(tuple(words), self.embeddings[list(chosen)], self.space)
 
     def _unknown(self, words: Sequence[str]) -> str:
         known = [*self.names, *self.aliases]
@@ -96,20 +131,30 @@ def _key(word: str) -> str:
     return "".join(c for c in word.casefold() if c not in " _-")
 
 
+def _normalised(rows: NDArray[np.float32]) -> bool:
+    with np.errstate(all="ignore"):  # of what is not finite, too
+        norms = np.linalg.norm(rows.astype(np.float64), axis=1)
+        return bool(np.all(np.abs(norms - 1) <= 1e-3))
+
+
 def read_labels(text: str) -> list[str]:
     """The words of `--labels`: a file with one a line (`#` comments), or words set apart by commas.
+
+    Text with a comma is words, unless there is a file of that very name.
 
     Raises:
         LabelError: the file cannot be read, or there is no word.
     """
-    path = Path(text)
-    looks_like_a_path = "," not in text and ("/" in text or path.suffix in (".txt", ".labels"))
-    if path.is_file() or looks_like_a_path:
+    looks_like_a_path = "," not in text and ("/" in text or text.endswith((".txt", ".labels")))
+    # Path.is_file raises where a list of words is too long for a file's name.
+    if os.path.isfile(text) or looks_like_a_path:  # noqa: PTH113
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
+            lines = Path(text).read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
             raise LabelError(
-                f"label file {text}: cannot be read ({error}); give a text file, one label a line"
+                f"label file {printable(text)}: cannot be read ({reason}); give a file of UTF-8 "
+                "text, one label a line"
             ) from None
         words = [line.split("#")[0].strip() for line in lines]
     else:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import struct
+
 import numpy as np
 import pytest
 
@@ -10,6 +13,8 @@ from saccade.engines.labels import LabelBank, LabelError, LabelScorer, read_labe
 BANK = LabelBank(
     ("car_side", "Motorbikes", "cup"), np.eye(3, dtype=np.float32), "s/1", {"mug": "cup"}
 )
+
+EYE = np.eye(2, dtype="<f4").tobytes()
 
 
 def test_selected_words_keep_the_users_spelling_and_order():
@@ -23,6 +28,8 @@ def test_selected_words_keep_the_users_spelling_and_order():
     [
         ([], "none given"),
         (["cup", "CUP"], "given twice"),
+        (["cup", "mug"], "'mug': given twice, as 'cup'"),
+        (["cup", 3], "label 3: not a word"),
         (["cap"], r"'cap': not in the bank.*cup"),
         (["dog", "cat"], r"labels 'dog', 'cat'.*3 words"),
     ],
@@ -37,6 +44,27 @@ def test_words_from_commas_and_from_a_file(tmp_path):
     path = tmp_path / "words.txt"
     path.write_text("cup # the one on my desk\n\n# nothing\nmotor bike\n")
     assert read_labels(str(path)) == ["cup", "motor bike"]
+
+
+def test_a_long_list_is_words_and_a_file_of_its_name_is_read(tmp_path, monkeypatch):
+    words = [f"label {i}" for i in range(100)]
+    assert read_labels(",".join(words)) == words
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a,b").write_text("cup\n")
+    assert read_labels("a,b") == ["cup"]
+
+
+def test_a_byte_order_mark_is_no_part_of_a_word(tmp_path):
+    path = tmp_path / "words.txt"
+    path.write_bytes(b"\xef\xbb\xbfcup\r\ncar side\r\n")
+    assert read_labels(str(path)) == ["cup", "car side"]
+
+
+@pytest.mark.parametrize("name", ["/" + "a" * 300, "a\0b.txt", "a\nb.txt", "/"])
+def test_a_file_name_that_cannot_be_is_one_line(name):
+    with pytest.raises(LabelError, match="cannot be read") as error:
+        read_labels(name)
+    assert str(error.value).isprintable()
 
 
 def test_a_missing_or_empty_label_file_is_refused(tmp_path):
@@ -61,6 +89,61 @@ def test_more_than_there_are_is_all_and_none_is_refused():
     assert len(LabelScorer(BANK, 1.0, top=9)(np.float32([1, 0, 0]))[0]) == 3
     with pytest.raises(LabelError, match="top 0"):
         LabelScorer(BANK, 1.0, top=0)
+
+
+def write_bank(path, metadata, shape=(2, 2), dtype="F32", data=EYE):
+    """A safetensors file by hand, as the library refuses to write some of what it reads."""
+    tensor = {"dtype": dtype, "shape": shape, "data_offsets": [0, len(data)]}
+    header = json.dumps({"__metadata__": metadata, "embeddings": tensor}).encode()
+    path.write_bytes(struct.pack("<Q", len(header)) + header + data)
+
+
+def good(**changes):
+    return {"names": '["a", "b"]', "space": "s/1"} | changes
+
+
+def test_a_bank_is_read(tmp_path):
+    write_bank(tmp_path / "b", good(aliases='{"c": "a"}'))
+    bank = LabelBank.load(tmp_path / "b")
+    assert (bank.names, bank.space, bank.aliases) == (("a", "b"), "s/1", {"c": "a"})
+    np.testing.assert_array_equal(bank.embeddings, np.eye(2))
+
+
+NAN, LONG = np.full((2, 2), np.nan, "<f4"), np.full((2, 2), 3e38, "<f4")
+BAD_BANKS = {
+    "no metadata": ({}, {}),
+    "names are a number": (good(names="5"), {}),
+    "names are null": (good(names="null"), {}),
+    "names are numbers": (good(names="[1, 2]"), {}),
+    "names are no JSON": (good(names="a, b"), {}),
+    "names are deep": (good(names="[" * 100_000), {}),
+    "aliases are a list": (good(aliases="[1]"), {}),
+    "aliases are deep": (good(aliases='{"a":' * 100_000), {}),
+    "alias of nothing": (good(aliases='{"c": "d"}'), {}),
+    "no space": ({"names": '["a", "b"]'}, {}),
+    "three names": (good(names='["a", "b", "c"]'), {}),
+    "a name twice": (good(names='["a", "a"]'), {}),
+    "a name twice, spelled otherwise": (good(names='["a b", "A_b"]'), {}),
+    "nothing": (good(names="[]"), {"shape": (0, 2), "data": b""}),
+    "no dimension": (good(names='["a"]'), {"shape": (), "data": EYE[:4]}),
+    "one axis": (good(), {"shape": (4,)}),
+    "three axes": (good(), {"shape": (2, 2, 1)}),
+    "bfloat16": (good(), {"dtype": "BF16", "data": EYE[:8]}),
+    "float8": (good(), {"dtype": "F8_E4M3", "data": EYE[:4]}),
+    "nan": (good(), {"data": NAN.tobytes()}),
+    "not normalised": (good(), {"data": LONG.tobytes()}),
+}
+
+
+@pytest.mark.parametrize("name", BAD_BANKS)
+def test_a_bank_that_cannot_serve_is_one_line(tmp_path, name):
+    metadata, tensor = BAD_BANKS[name]
+    path = tmp_path / "labels.safetensors"
+    write_bank(path, metadata, **tensor)
+    with pytest.raises(LabelError, match="not a label bank") as error:
+        LabelBank.load(path)
+    assert str(error.value).startswith(str(path))
+    assert str(error.value).isprintable()
 
 
 def test_a_file_that_is_no_bank_is_refused(tmp_path):
