@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
-from saccade.camera.errors import SaccadeError
+from saccade.camera.errors import SaccadeError, printable
 from saccade.camera.frames import Counting, FrameKind, FrameSpec
+from saccade.engines.external_data import has_external_data
 from saccade.engines.labels import LabelBank
 
 BUNDLED = Path(__file__).resolve().parent / "models"
 DEFAULT_MODEL = "saccade-mini"
+
+_Count = Annotated[int, msgspec.Meta(ge=1)]
+_Scale = Annotated[float, msgspec.Meta(gt=0, le=sys.float_info.max)]  # so neither inf nor nan
 
 
 class ModelError(SaccadeError):
@@ -25,8 +31,8 @@ class InputInfo(msgspec.Struct, frozen=True):
     """`[input]`: the tensor's name, the frame's side in pixels, channels (copies of the frame)."""
 
     name: str
-    size: int
-    channels: int
+    size: _Count
+    channels: _Count
 
 
 class FrameInfo(msgspec.Struct, frozen=True):
@@ -41,9 +47,9 @@ class EmbeddingInfo(msgspec.Struct, frozen=True):
     """`[embedding]`: the output's name, its dimension, its space, and the scale of its softmax."""
 
     name: str
-    dimension: int
+    dimension: _Count
     space: str
-    scale: float
+    scale: _Scale
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -72,6 +78,24 @@ class Model:
         """The encoder."""
         return self.folder / "model.onnx"
 
+    def onnx(self) -> bytes:
+        """The encoder as it lies in `onnx_path`, checked: load these bytes, not the file again.
+
+        Raises:
+            ModelError: missing, a wrong sha256, or weights that lie in other files.
+        """
+        data = _read_checked(self.onnx_path, self.manifest.sha256)
+        try:
+            external = has_external_data(data)
+        except ValueError as error:
+            raise _error(
+                self.onnx_path, f"not a model that runs ({error}); copy it again"
+            ) from None
+        if external:
+            what = "its weights lie in another file, which no sha256 covers; they must lie inside "
+            raise _error(self.onnx_path, what + "model.onnx: save it without external data")
+        return data
+
     def frame_spec(self, kind: FrameKind | None = None) -> FrameSpec:
         """The frames this encoder wants, with another normalisation where `kind` is given."""
         frame = self.manifest.frame
@@ -81,13 +105,14 @@ class Model:
 
     def labels(self) -> LabelBank:
         """The model's own label bank."""
-        bank = LabelBank.load(self.folder / "labels.safetensors")
+        path = self.folder / "labels.safetensors"
+        bank = LabelBank.load(path)
         wanted = self.manifest.embedding
         if bank.space != wanted.space or bank.embeddings.shape[1] != wanted.dimension:
-            raise ModelError(
-                f"{self.folder / 'labels.safetensors'}: space {bank.space!r} of dimension "
-                f"{bank.embeddings.shape[1]} is not the model's {wanted.space!r} of "
-                f"{wanted.dimension}; make the bank again with this model"
+            raise _error(
+                path,
+                f"space {bank.space!r} of dimension {bank.embeddings.shape[1]} is not the model's "
+                f"{wanted.space!r} of {wanted.dimension}; make the bank again with this model",
             )
         return bank
 
@@ -101,37 +126,45 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL) -> Model:
     """A bundled model by its name, or a model folder by its path; both files' sha256 are checked.
 
     Raises:
-        ModelError: no such model, an unreadable manifest, a missing file or a wrong sha256.
+        ModelError: no such model, an unreadable manifest, a missing file, a wrong sha256, or
+            weights that lie in other files.
     """
     folder = BUNDLED / str(name_or_path)
     if str(name_or_path) not in bundled_models():
         folder = Path(name_or_path)
-    if not (folder / "model.toml").is_file():
+    # Path.is_file raises where the name is too long.
+    if not os.path.isfile(folder / "model.toml"):  # noqa: PTH113
         raise ModelError(
             f"model {str(name_or_path)!r}: neither a bundled model ({', '.join(bundled_models())}) "
             "nor a folder with a model.toml; give one of them"
         )
-    manifest = _read_manifest(folder / "model.toml")
-    _check_sha(folder / "model.onnx", manifest.sha256)
-    _check_sha(folder / "labels.safetensors", manifest.labels_sha256)
-    return Model(folder, manifest)
+    model = Model(folder, _read_manifest(folder / "model.toml"))
+    model.onnx()
+    _read_checked(folder / "labels.safetensors", model.manifest.labels_sha256)
+    return model
 
 
 def _read_manifest(path: Path) -> Manifest:
     try:
         return msgspec.toml.decode(path.read_bytes(), type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ModelError(
-            f"{path}: {error}; the manifest is damaged or of another version, restore it"
-        ) from None
+    except (ValueError, RecursionError, OSError) as error:
+        what = f"{error}; the manifest is damaged or of another version, restore it"
+        raise _error(path, what) from None
 
 
-def _check_sha(path: Path, wanted: str) -> None:
-    if not path.is_file():
-        raise ModelError(f"{path}: missing; the model folder is incomplete, copy it again")
-    found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != wanted:
-        raise ModelError(
-            f"{path}: sha256 {found[:12]}... is not the manifest's {wanted[:12]}...; the file was "
-            "changed or damaged, copy the model folder again"
-        )
+def _read_checked(path: Path, sha256: str) -> bytes:
+    """The content of `path`; a ModelError where it is not that of `sha256` (hexadecimal)."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        what = "missing" if isinstance(error, FileNotFoundError) else f"{error.strerror}"
+        raise _error(path, f"{what}; the model folder is incomplete, copy it again") from None
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256.lower():
+        what = f"sha256 {found[:12]}... is not the manifest's {sha256[:12]}...; the file was "
+        raise _error(path, what + "changed or damaged, copy the model folder again")
+    return data
+
+
+def _error(path: Path, what: str) -> ModelError:
+    return ModelError(printable(f"{path}: {what}"))
