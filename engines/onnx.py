@@ -59,7 +59,7 @@ class OnnxEngine:
         """Runs one frame, a ramp: an empty one may have no direction to normalise."""
         self._input[0] = np.linspace(0, 1, self._input.shape[3])
         try:
-            self.run(1)
+            self._session.run_with_iobinding(self._bindings[1])
         except Exception as error:
             raise _does_not_run(model, error) from None
         norm = float(np.linalg.norm(self._output[0].astype(np.float64)))
