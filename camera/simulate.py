@@ -75,10 +75,11 @@ class Path:
     y: NDArray[np.float64]
 
     def __post_init__(self) -> None:
-        t = np.asarray(self.t_us)
-        one_line = t.ndim == 1 and t.size and t.shape == np.shape(self.x) == np.shape(self.y)
-        if not (one_line and t[0] >= 0 and np.all(np.diff(t) > 0)):
-            raise SaccadeError("path: t_us, x and y must have one length, and t_us must increase")
+        t = self.t_us
+        if not (t.ndim == 1 and t.size and t.shape == self.x.shape == self.y.shape):
+            raise SaccadeError("path: t_us, x and y must be of one length, and not empty")
+        if t[0] < 0 or not np.all(np.diff(t) > 0):
+            raise SaccadeError("path: t_us must increase, from 0 or later")
         if not (np.isfinite(self.x).all() and np.isfinite(self.y).all()):
             raise SaccadeError("path: x and y must be finite")
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import sys
 import textwrap
 import time
+from collections.abc import Sequence
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -30,8 +32,16 @@ class Display:
     """Shows a pipeline's predictions; on stderr where stdout carries the labels themselves."""
 
     def __init__(
-        self, pipeline: Pipeline, to_stderr: bool = False, console: Console | None = None
+        self,
+        pipeline: Pipeline,
+        outputs: Sequence[str] = (),
+        to_stderr: bool = False,
+        console: Console | None = None,
     ) -> None:
+        """`outputs` is where labels go, as shown at the start."""
+        # A live table would be torn apart by lines that come to the same screen.
+        self._lines_only = to_stderr and sys.stdout.isatty()
+        self._outputs = outputs
         self._pipeline = pipeline
         # No markup: "[/]" and ":smile:" in a path, a sensor's name or a label are what they are.
         self._console = console or Console(
@@ -55,8 +65,9 @@ class Display:
     def __enter__(self) -> Display:
         manifest = self._pipeline.model.manifest
         model = f"model {visible(manifest.name)}, {len(self._pipeline.bank.names)} labels"
-        self._print(f"{self._title}\n{model}", style="bold")
-        if self._console.is_terminal:
+        lines = [self._title, model, *(f"to {visible(output)}" for output in self._outputs)]
+        self._print("\n".join(lines), style="bold")
+        if self._console.is_terminal and not self._lines_only:
             self._live = Live(console=self._console, auto_refresh=False)
             self._live.start()
         return self

@@ -37,6 +37,7 @@ class Publishing:
             SaccadeError: a bad address, a port in use, a bind off loopback.
         """
         self._publisher = Publisher(uri, stream, run)
+        self.where = self._publisher.address
         self._bound = time.monotonic()
         self._wait_for = wait_for
         self._pipeline: Pipeline | None = None
@@ -100,7 +101,6 @@ class Publishing:
             events_in=summary.events_in,
             events_published=summary.events_published,
             slices=summary.slices,
-            labels=summary.labels,
             dropped=Dropped(**summary.dropped),
             events_pending=summary.events_in
             - summary.events_published

@@ -68,7 +68,8 @@ class Replay:
             self.events = max(self.events, cut.last)
             yield TimedSlice(cut, received_ns, time.monotonic_ns(), decode_us, self.source_dropped)
             started = time.perf_counter_ns()
-        self.events = self._decoded
+        if not self._stop.is_set():
+            self.events = self._decoded
 
     def _cuts(self) -> Iterator[Slice]:
         damage: RecordingError | None = None

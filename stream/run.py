@@ -59,7 +59,8 @@ def run_source(options: RunOptions) -> int:
             stack.callback(sink.close)
         summary = stack.enter_context(SummaryFile(options.summary))
         pipeline = stack.enter_context(_pipeline(options))
-        display = Display(pipeline, to_stderr="jsonl:-" in options.out)
+        outputs = [sink.where for sink in sinks]
+        display = Display(pipeline, outputs, to_stderr="jsonl:-" in options.out)
         try:
             _run(pipeline, sinks, display, signals)
         finally:
@@ -86,8 +87,9 @@ def _pipeline(options: RunOptions) -> Pipeline:
 
 
 def _run(pipeline: Pipeline, sinks: list[Sink], display: Display, signals: _Signals) -> None:
-    for sink in sinks:
-        sink.start(pipeline)
+    with signals.interrupting():
+        for sink in sinks:
+            sink.start(pipeline)
     with display, signals.stopping(pipeline):
         for prediction in pipeline:
             taken = False
@@ -103,10 +105,15 @@ def _run(pipeline: Pipeline, sinks: list[Sink], display: Display, signals: _Sign
 
 
 class _Signals:
-    """SIGINT and SIGTERM: the first one during a run drains what was read, any other interrupts."""
+    """SIGINT and SIGTERM: the first one during a run drains what was read, a second interrupts.
+
+    While modules load, a first one waits: an interrupted import can leave an error of any kind.
+    """
 
     def __init__(self) -> None:
         self._pipeline: Pipeline | None = None
+        self._waits = True
+        self._came = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> _Signals:
@@ -120,6 +127,14 @@ class _Signals:
             signal.signal(number, handler)
 
     @contextlib.contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """While this lasts, a signal interrupts; one that came before does so now."""
+        if self._came:
+            raise KeyboardInterrupt
+        self._waits = False
+        yield
+
+    @contextlib.contextmanager
     def stopping(self, pipeline: Pipeline) -> Iterator[None]:
         """While this lasts, the first signal stops `pipeline`."""
         self._pipeline = pipeline
@@ -130,6 +145,8 @@ class _Signals:
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         pipeline, self._pipeline = self._pipeline, None
-        if pipeline is None:
+        came, self._came = self._came, True
+        if pipeline is not None:
+            pipeline.stop()
+        elif came or not self._waits:
             raise KeyboardInterrupt
-        pipeline.stop()

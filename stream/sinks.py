@@ -6,7 +6,7 @@ import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import BinaryIO, Protocol
 
 import msgspec
 
@@ -16,7 +16,13 @@ from saccade.stream.prediction import Prediction
 
 
 class Sink(Protocol):
-    """Takes every prediction of a run. Opened before the model loads: a refusal is early."""
+    """Takes every prediction of a run. Opened before the model loads: a refusal is early.
+
+    Attributes:
+        where: its address or file, for people; a port that was left open is filled in.
+    """
+
+    where: str
 
     def start(self, pipeline: Pipeline) -> None:
         """The pipeline is ready and about to run."""
@@ -43,13 +49,14 @@ class JsonLines:
         Raises:
             SaccadeError: the file cannot be written.
         """
-        self._name = "standard output" if target == "-" else target
+        self.where = "standard output" if target == "-" else target
         self._stream, self._run = stream, run
         self._fixed: dict[str, object] = {}
         self._made = None if target == "-" or Path(target).exists() else Path(target)
         try:
-            self._file: TextIO = (
-                sys.stdout if target == "-" else open(target, "a", encoding="utf-8")  # noqa: PTH123, SIM115
+            # Bytes: JSON is UTF-8, whatever the terminal's encoding.
+            self._file: BinaryIO = (
+                sys.stdout.buffer if target == "-" else open(target, "ab")  # noqa: PTH123, SIM115
             )
         except OSError as error:
             raise SaccadeError(
@@ -59,7 +66,7 @@ class JsonLines:
     def start(self, pipeline: Pipeline) -> None:
         """Empties the file, and notes what is the same in every line."""
         self._made = None
-        if self._file is not sys.stdout and Path(self._name).is_file():
+        if self._file is not sys.stdout.buffer and Path(self.where).is_file():
             self._file.truncate(0)
         manifest = pipeline.model.manifest
         self._fixed = {
@@ -96,20 +103,20 @@ class JsonLines:
             },
         }
         try:
-            self._file.write(msgspec.json.encode(line).decode() + "\n")
+            self._file.write(msgspec.json.encode(line) + b"\n")
             self._file.flush()
         except BrokenPipeError:
             raise  # the reader has seen enough: the command line ends quietly
         except OSError as error:
             raise SaccadeError(
-                f"output {self._name}: {error.strerror}; {prediction.seq} lines were written"
+                f"output {self.where}: {error.strerror}; {prediction.seq} lines were written"
             ) from None
 
     def close(self) -> None:
         """Closes the file, and removes one that was made for nothing; standard output stays."""
         if self._made is not None:
             self._made.unlink(missing_ok=True)
-        if self._file is not sys.stdout:
+        if self._file is not sys.stdout.buffer:
             # Every line was flushed: what fails here failed in `write`, which has said so.
             with contextlib.suppress(OSError):
                 self._file.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -127,7 +128,9 @@ def test_a_signal_drains_and_the_summary_is_whole(model, recording, tmp_path, nu
     total = json.loads(summary.read_text())
     found = [json.loads(line) for line in lines.read_text().splitlines()]
     assert total["labels"] == len(found)
-    assert total["events_in"] == sum(line["n_events"] for line in found)
+    assert total["events_published"] == sum(line["n_events"] for line in found)
+    assert total["dropped"]["slice"] == total["dropped"]["publish"] == 0
+    assert total["events_in"] == total["events_published"] + total["dropped"]["queue"]
 
 
 def test_a_signal_while_waiting_for_subscribers_ends_cleanly(model, recording, free_port):
@@ -139,8 +142,8 @@ def test_a_signal_while_waiting_for_subscribers_ends_cleanly(model, recording, f
         while probe.connect_ex(("127.0.0.1", free_port)) and time.monotonic() < deadline:
             time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=20)
-    assert process.returncode == 130
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
 
 
 def test_a_second_signal_still_writes_the_summary(model, recording, tmp_path):
@@ -163,6 +166,12 @@ def wait_for_lines(path: Path, process: subprocess.Popen[str]) -> None:
     while not (path.exists() and path.stat().st_size) and time.monotonic() < deadline:
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
+
+
+def test_a_port_that_was_left_open_is_told(model, recording):
+    code, out, _ = run(recording, "--model", model, "--speed", "max", "--out", "zmq://127.0.0.1:0")
+    assert code == 0
+    assert re.search(r"^to zmq://127\.0\.0\.1:[1-9]\d+$", out, re.M)
 
 
 @pytest.mark.skipif(shutil.which("mkfifo") is None, reason="no named pipes here")
