@@ -12,8 +12,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from saccade.camera.errors import SaccadeError
-from saccade.stream.terminal import visible
+from saccade.camera.errors import SaccadeError, printable
 
 app = typer.Typer(
     name="saccade",
@@ -158,7 +157,7 @@ def labels_show(model: ModelName = "saccade-mini") -> None:
     from saccade.engines.models import load_model
 
     for name in load_model(model).labels().names:
-        typer.echo(visible(name))
+        typer.echo(printable(name))
 
 
 def main() -> None:
@@ -200,7 +199,7 @@ def _run_app() -> int:
 
 def _refuse(message: str) -> None:
     with contextlib.suppress(OSError):
-        print(f"error: {visible(message)}", file=sys.stderr, flush=True)
+        print(f"error: {printable(message)}", file=sys.stderr, flush=True)
 
 
 def _refuse_usage(error: Any) -> None:

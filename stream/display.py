@@ -16,9 +16,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from saccade.camera.errors import printable
 from saccade.stream.pipeline import Pipeline
 from saccade.stream.prediction import Prediction
-from saccade.stream.terminal import visible
 
 REDRAW_S = 0.1
 LINE_S = 1.0
@@ -52,7 +52,7 @@ class Display:
         self._last: Prediction | None = None
         self._live: Live | None = None
         recording = pipeline.recording
-        self._title = visible(
+        self._title = printable(
             f"{recording.path}  {recording.format.upper()} "
             f"{recording.width}x{recording.height} {recording.sensor}".rstrip()
         )
@@ -64,8 +64,8 @@ class Display:
 
     def __enter__(self) -> Display:
         manifest = self._pipeline.model.manifest
-        model = f"model {visible(manifest.name)}, {len(self._pipeline.bank.names)} labels"
-        lines = [self._title, model, *(f"to {visible(output)}" for output in self._outputs)]
+        model = f"model {printable(manifest.name)}, {len(self._pipeline.bank.names)} labels"
+        lines = [self._title, model, *(f"to {printable(output)}" for output in self._outputs)]
         self._print("\n".join(lines), style="bold")
         if self._console.is_terminal and not self._lines_only:
             self._live = Live(console=self._console, auto_refresh=False)
@@ -109,7 +109,7 @@ class Display:
 
     def _line(self, prediction: Prediction) -> str:
         best = "  ".join(
-            f"{visible(label)} {score:.0%}"
+            f"{printable(label)} {score:.0%}"
             for label, score in list(zip(prediction.labels, prediction.scores, strict=True))[:3]
         )
         return (
@@ -145,7 +145,7 @@ class Display:
             bar = [ProgressBar(total=1.0, completed=score, width=bar_width)] if bar_width else []
             style = "bold green" if rank == 0 else ""
             table.add_row(
-                Text(visible(label), style=style), *bar, Text(f"{score:.1%}", style=style)
+                Text(printable(label), style=style), *bar, Text(f"{score:.1%}", style=style)
             )
         return table
 

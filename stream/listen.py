@@ -10,9 +10,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from saccade.camera.errors import SaccadeError
+from saccade.camera.errors import SaccadeError, printable
 from saccade.stream.subscriber import Subscriber
-from saccade.stream.terminal import visible
 from saccade.stream.wire import LabelHeader, Message
 
 
@@ -38,7 +37,7 @@ def listen_to(
         try:
             for message in subscriber:
                 seen += 1
-                print(visible(_json(message) if as_json else _line(message)), flush=True)
+                print(printable(_json(message) if as_json else _line(message)), flush=True)
                 if seen == count:
                     break
             else:

@@ -6,10 +6,9 @@ from typing import Any
 
 import msgspec
 
-from saccade.camera.errors import SaccadeError
+from saccade.camera.errors import SaccadeError, printable
 from saccade.camera.inspection import inspect
 from saccade.stream.settings import parse_geometry
-from saccade.stream.terminal import visible
 
 
 def inspect_file(path: str, *, as_json: bool, geometry: str | None) -> None:
@@ -23,7 +22,7 @@ def inspect_file(path: str, *, as_json: bool, geometry: str | None) -> None:
     del facts["error"]
     facts["size"] = f"{found.width}x{found.height}"
     if as_json:
-        print(visible(msgspec.json.encode(facts).decode()))
+        print(printable(msgspec.json.encode(facts).decode()))
     else:
         _print_facts(facts)
     print(end="", flush=True)
@@ -37,7 +36,7 @@ def _print_facts(facts: dict[str, Any]) -> None:
     shown["dropped"] = ", ".join(f"{kind} {n:,}" for kind, n in lost.items()) or "0"
     shown["rate"] = f"{facts['rate']:,.0f} events/s"
     for key in ("format", "sensor", "size", *_KEYS):
-        print(visible(f"{key:12} {shown.get(key) or facts[key] or '-'}"))
+        print(printable(f"{key:12} {shown.get(key) or facts[key] or '-'}"))
 
 
 _KEYS = (

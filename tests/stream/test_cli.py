@@ -9,31 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.commands import command
 from tests.models import make_model
-from tests.recordings import write_quarters
 
 import saccade
-
-
-def command(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "saccade", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        **options,
-    )
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return make_model(tmp_path_factory.mktemp("models") / "halves")
-
-
-@pytest.fixture(scope="module")
-def recording(tmp_path_factory):
-    return write_quarters(tmp_path_factory.mktemp("recordings") / "quarters.aedat4")
 
 
 def test_run_writes_lines_and_a_summary(recording, model, tmp_path):

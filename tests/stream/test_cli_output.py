@@ -9,32 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.models import make_model
-from tests.recordings import quarters, write_quarters
+from tests.commands import command
+from tests.recordings import quarters
 
 from saccade.camera.aedat4_writer import Aedat4Writer
-
-
-def command(*arguments: object, **options) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "saccade", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        **options,
-    )
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return make_model(tmp_path_factory.mktemp("models") / "halves")
-
-
-@pytest.fixture(scope="module")
-def recording(tmp_path_factory):
-    return write_quarters(tmp_path_factory.mktemp("recordings") / "quarters.aedat4")
-
 
 WRITERS = (
     ["run", "RECORDING", "--model", "MODEL", "--speed", "max"],

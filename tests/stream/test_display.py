@@ -12,9 +12,9 @@ from tests.models import make_model
 from tests.recordings import write_quarters
 
 import saccade
+from saccade.camera.errors import printable
 from saccade.stream.display import Display
 from saccade.stream.prediction import Prediction, Timing
-from saccade.stream.terminal import visible
 
 LONG = "a musical instrument with very many strings and keys"
 LABELS = ("cup", LONG, "motorbike", "smile", "left")
@@ -117,10 +117,10 @@ def test_the_own_console_reads_no_markup(
     ],
 )
 def test_control_characters_are_written_out(text: str, shown: str) -> None:
-    assert visible(text) == shown
+    assert printable(text) == shown
 
 
 def test_nothing_that_ends_a_line_is_left() -> None:
     everything = "".join(map(chr, range(sys.maxunicode + 1)))
-    assert len(visible(everything).splitlines()) == 1
-    visible(everything).encode()
+    assert len(printable(everything).splitlines()) == 1
+    printable(everything).encode()

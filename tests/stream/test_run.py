@@ -14,13 +14,7 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.models import make_model
 from tests.recordings import write_quarters
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    return make_model(tmp_path_factory.mktemp("models") / "halves")
 
 
 @pytest.fixture
