@@ -223,9 +223,10 @@ def main() -> None:
         "small_epochs": state["recipe"]["small_epochs"],
         "parameters": sum(p.numel() for p in model.encoder.parameters()),
     }
-    write_manifest(options.out, float(model.head.scale), training, figures["fresh"])
+    write_manifest(options.out, float(model.head.scale.detach()), training, figures["fresh"])
     write_card(options.out, training, figures)
     if options.record:
+        options.record.parent.mkdir(parents=True, exist_ok=True)
         options.record.write_text(json.dumps({**training, "figures": figures}, indent=1) + "\n")
     print(json.dumps(figures, indent=1))
 

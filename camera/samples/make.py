@@ -27,16 +27,18 @@ OBJECT_US = 1_000_000
 READOUT_US = 200
 PACKET_US = 10_000
 
-#: Rows and columns of each photograph that hold its object, so that it fills the picture.
+#: Rows and columns of each photograph that hold its object, so that it fills the picture: the cup
+#: and the motorcycle whole, the face close up.
 CROPS = {
     "coffee": (slice(0, 400), slice(60, 500)),
     "motorcycle": (slice(90, 465), slice(80, 700)),
-    "astronaut": (slice(0, 205), slice(120, 325)),
+    "astronaut": (slice(0, 200), slice(150, 305)),
 }
 
 SENSOR = Sensor(128, 128, 0.4, 0.4, 0.02, refractory_us=6_000, leak_hz=0.0, noise_hz=0.02)
-BLUR = 2.5  # pixels of the photograph: a lens is not perfectly sharp
-AMPLITUDE = 13  # pixels of a saccade
+#: Pixels of each photograph: a lens is not perfectly sharp. The face is small in its own, and soft.
+BLUR = {"coffee": 2.5, "motorcycle": 2.5, "astronaut": 5.0}
+AMPLITUDE = 15  # pixels of a saccade
 
 
 def photographs() -> dict[str, NDArray[np.float64]]:
@@ -50,7 +52,7 @@ def photographs() -> dict[str, NDArray[np.float64]]:
     }
     blur: Any = importlib.import_module("skimage.filters").gaussian
     return {
-        name: blur(color.rgb2gray(image[..., :3]), BLUR)[CROPS[name]]
+        name: blur(color.rgb2gray(image[..., :3]), BLUR[name])[CROPS[name]]
         for name, image in pictures.items()
     }
 
