@@ -26,6 +26,9 @@ def machine() -> dict[str, Any]:
         model = names[0].split(":")[1].strip() if names else model
     git = ["git", "-C", str(ROOT), "rev-parse", "--short", "HEAD"]
     revision = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    changed = [*git[:3], "status", "--porcelain", "--untracked-files=no"]
+    if subprocess.run(changed, capture_output=True, text=True, check=False).stdout.strip():
+        revision += "+"  # and what is not committed
     return {
         "cpu": model,
         "cores": os.cpu_count(),

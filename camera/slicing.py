@@ -127,13 +127,13 @@ class TimeSlicer:
         while len(packet):
             if self._begin is None:
                 self._begin = self._newest = int(packet.t[0])
-            n = _first_fall(packet.t, self._newest)
+            times = _rising(packet.t, self._newest)
+            n = len(times)
             if n:
-                piece, packet = packet[:n], packet[n:]
-                times = np.maximum.accumulate(np.maximum(piece.t, np.uint64(self._newest)))
                 self._newest = int(times[-1])
-                self._buffer.append(piece, times)
+                self._buffer.append(packet[:n], times)
                 yield from self._cut(self._newest)
+                packet = packet[n:]
             else:
                 yield from self._restart()
 
@@ -217,20 +217,25 @@ def _positive(name: str, value: int, unit: str) -> int:
     return value
 
 
-def _first_fall(t: NDArray[np.uint64], newest_us: int) -> int:
-    """Index of the first event that lies more than `RESET_US` before the newest; len(t) if none.
+def _rising(t: NDArray[np.uint64], newest_us: int) -> NDArray[np.uint64]:
+    """The times made non-decreasing, up to the first that lies over `RESET_US` before the newest.
 
     Looks at growing parts, so that a stream of nothing but falls costs no more than one of none.
     """
-    start, size = 0, 256
     newest = np.uint64(newest_us)
+    if t[0] >= newest and not (t[1:] < t[:-1]).any():
+        return t  # as nearly all are
+    parts: list[NDArray[np.uint64]] = []
+    start, size = 0, 256
     while start < len(t):
         part = t[start : start + size]
         highest = np.maximum.accumulate(np.maximum(part, newest))
         fallen = highest - part > RESET_US
         if fallen.any():
-            return start + int(fallen.argmax())
+            parts.append(highest[: int(fallen.argmax())])
+            break
+        parts.append(highest)
         newest = highest[-1]
         start += size
         size *= 2
-    return len(t)
+    return np.concatenate(parts)
