@@ -61,6 +61,6 @@ void bind_simulate(nb::module_& m) {
            nb::arg("threshold_sigma"), nb::arg("refractory_us"), nb::arg("leak_hz"),
            nb::arg("noise_hz"), nb::arg("seed"))
       .def("step", &Simulator::step, nb::arg("log_frame").noconvert(), nb::arg("t_us"));
-  m.def("warp", &warp, nb::arg("image").noconvert(), nb::arg("a0"), nb::arg("a1"), nb::arg("a2"), nb::arg("a3"),
-        nb::arg("a4"), nb::arg("a5"), nb::arg("fill"), nb::arg("out").noconvert());
+  m.def("warp", &warp, nb::arg("image").noconvert(), nb::arg("a0"), nb::arg("a1"), nb::arg("a2"),
+        nb::arg("a3"), nb::arg("a4"), nb::arg("a5"), nb::arg("fill"), nb::arg("out").noconvert());
 }
