@@ -82,6 +82,7 @@ def test_training_learns_and_the_export_agrees(images_tar, tmp_path):
     folder = tmp_path / "model"
     folder.mkdir()
     mini_export.export_onnx(model, folder / "model.onnx")
+    assert str(Path(mini.__file__).parents[3]).encode() not in (folder / "model.onnx").read_bytes()
     mini_export.write_bank(model, state["names"], folder)
     mini_export.write_manifest(folder, 9.0, {"seed": 1}, figures)
     loaded = load_model(folder)
