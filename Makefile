@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-NATIVE := $(wildcard camera/native/*) CMakeLists.txt pyproject.toml
+NATIVE := $(wildcard camera/native/* camera/native/*/*) CMakeLists.txt pyproject.toml
 
 .PHONY: demo test lint types clean
 
@@ -16,7 +16,7 @@ test: $(VENV)/dev.stamp
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run --Werror camera/native/*.cpp camera/native/*.hpp camera/native/*.cu
+	$(BIN)/clang-format --dry-run --Werror $(wildcard $(foreach end,cpp hpp cu,camera/native/*.$(end) camera/native/*/*.$(end)))
 	$(BIN)/lint-imports
 
 types: $(VENV)/dev.stamp

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import ROOT, median_seconds, write_record
-from saccade.camera.aedat4_writer import Aedat4Writer
 from saccade.camera.events import Packet
+from saccade.camera.formats.aedat4_writer import Aedat4Writer
 from saccade.camera.frames import FrameMaker
 from saccade.camera.inspection import inspect
 from saccade.camera.recordings import open_recording

@@ -67,46 +67,38 @@ def warp(
 _Columns = tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint16], NDArray[np.bool_]]
 _Bytes = Buffer | NDArray[np.uint8]
 
-class Evt2Decoder:
-    """Prophesee EVT2; one state machine for any chunking. One thread at a time."""
+class _Decoder:
+    """A state machine for any chunking; see saccade.camera.formats.stream. One thread at a time."""
 
-    def __init__(self, width: int, height: int) -> None: ...
     def decode(self, data: _Bytes) -> _Columns:
         """The events of the next bytes (uint8 [N], contiguous); releases the GIL."""
 
     @property
-    def counters(self) -> dict[str, int]:
-        """Dropped so far, by class: before_time, out_of_bounds, unknown_word."""
-
+    def dropped(self) -> dict[str, int]: ...
     @property
-    def skipped(self) -> dict[str, int]:
-        """Words that are no events: triggers, others, continued, time_backwards."""
-
+    def skipped(self) -> dict[str, int]: ...
     @property
-    def pending_bytes(self) -> int:
-        """Bytes held of a word that is not complete yet."""
+    def pending_bytes(self) -> int: ...
+    @property
+    def damage(self) -> tuple[str, int] | None: ...
 
-class Evt3Decoder:
-    """Prophesee EVT3; one state machine for any chunking. One thread at a time.
+class Evt2Decoder(_Decoder):
+    """Prophesee EVT2.
 
-    Coordinates have 11 bits: a vector that runs past x = 2047 is out of bounds for any width.
+    dropped: before_time, out_of_bounds, unknown_word (words).
+    skipped: triggers, others, continued, time_backwards.
     """
 
     def __init__(self, width: int, height: int) -> None: ...
-    def decode(self, data: _Bytes) -> _Columns:
-        """The events of the next bytes (uint8 [N], contiguous); releases the GIL."""
 
-    @property
-    def counters(self) -> dict[str, int]:
-        """Dropped: before_time, missing_y, missing_base, out_of_bounds, unknown_word."""
+class Evt3Decoder(_Decoder):
+    """Prophesee EVT3; x and y have 11 bits: a vector past x = 2047 is out of bounds for any width.
 
-    @property
-    def skipped(self) -> dict[str, int]:
-        """Words that are no events: triggers, others, continued, time_backwards."""
+    dropped: before_time, missing_y, missing_base, out_of_bounds, unknown_word (words).
+    skipped: triggers, others, continued, time_backwards.
+    """
 
-    @property
-    def pending_bytes(self) -> int:
-        """Bytes held of a word that is not complete yet."""
+    def __init__(self, width: int, height: int) -> None: ...
 
 def read_aedat4_header(data: _Bytes) -> tuple[int, int, bytes]:
     """Compression, table position (-1 unknown) and XML of a size-prefixed IOHeader.

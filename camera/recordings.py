@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import os
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import Protocol, cast
 
-from saccade.camera.aedat4 import Aedat4Recording
-from saccade.camera.aedat4_writer import MAGIC
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
-from saccade.camera.files import RecordingFile, check_geometry
-from saccade.camera.prophesee import TO_DAT_TO_AEDAT4, RawRecording
+from saccade.camera.formats.file import RecordingFile, check_geometry
+from saccade.camera.formats.raw import TO_DAT_TO_AEDAT4
+
+#: What a reader is chosen by: the first bytes of the file.
+START_BYTES = 4096
 
 _FROM_BAG = "convert its EVT3 packets to RAW with bag_to_raw of event_camera_tools"
 _BAGS = (
@@ -28,6 +30,19 @@ _REFUSED = (
     (b"\x89HDF\r\n\x1a\n", "HDF5", f"{TO_DAT_TO_AEDAT4} (HDF5 of Metavision only)"),
     *((magic, name, _FROM_BAG) for magic, name in _BAGS),
 )
+
+
+def _starts(*magic: bytes) -> Callable[[bytes], bool]:
+    return lambda start: start.startswith(magic)
+
+
+#: By the file's first bytes: the module and the function (file, geometry) -> Recording that reads
+#: it, imported when needed. The first that recognises the file is taken: magic numbers stand above
+#: formats that are told by their structure.
+_READERS: list[tuple[Callable[[bytes], bool], str, str]] = [
+    (_starts(b"#!AER-DAT4.0\r\n"), "saccade.camera.formats.aedat4", "Aedat4Recording"),
+    (_starts(b"%"), "saccade.camera.formats.raw", "open_raw"),
+]
 
 
 class Recording(Protocol):
@@ -60,8 +75,12 @@ class Recording(Protocol):
     @property
     def skipped(self) -> dict[str, int]: ...
 
-    def packets(self) -> Iterator[Packet]:
+    def packets(self, since_us: int | None = None) -> Iterator[Packet]:
         """One pass over the events from the start, in packets of 1 to 65,536 events.
+
+        Args:
+            since_us: nobody needs events before this time of the sensor's clock: a format with an
+                index may pass over them; what is given still begins with a packet that has them.
 
         Raises RecordingError with the damage's byte offset, after every event before it.
         """
@@ -94,11 +113,11 @@ def open_recording(
         check_geometry(name, *geometry)
     file = RecordingFile(name)
     try:
-        start = file.read(0, 64)
-        if start.startswith(MAGIC):
-            return Aedat4Recording(file, geometry)
-        if start.startswith(b"%"):
-            return RawRecording(file, geometry)
+        start = file.read(0, START_BYTES)
+        for recognises, module, function in _READERS:
+            if recognises(start):
+                reader = getattr(importlib.import_module(module), function)
+                return cast(Recording, reader(file, geometry))
         raise _refusal(name, start)
     except BaseException:
         file.close()

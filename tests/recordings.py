@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from saccade.camera.aedat4_writer import Aedat4Writer
 from saccade.camera.events import Packet
+from saccade.camera.formats.aedat4_writer import Aedat4Writer
 
 WIDTH, HEIGHT = 64, 48
 #: Where the events of each part of `write_quarters` lie: x from, x to, y from, y to.

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from saccade.camera.aedat4_writer import Aedat4Writer
 from saccade.camera.events import Packet
+from saccade.camera.formats.aedat4_writer import Aedat4Writer
 from saccade.camera.simulate import Sensor, saccades, simulate_image
 
 SEED = 7

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from saccade.camera.aedat4_writer import Aedat4Writer
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import EVENT_DTYPE, Packet
+from saccade.camera.formats.aedat4_writer import Aedat4Writer
 from saccade.camera.recordings import open_recording
 
 WIDTH, HEIGHT = 346, 260

@@ -17,11 +17,11 @@ from tests.camera.fixtures import (
     write_aedat4,
 )
 
-from saccade.camera.aedat4_writer import MAGIC, events_payload, info_xml, io_header
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
+from saccade.camera.formats.aedat4_writer import MAGIC, events_payload, info_xml, io_header
+from saccade.camera.formats.unpack import PACKET_LIMIT, pack
 from saccade.camera.inspection import inspect
-from saccade.camera.unpack import PACKET_LIMIT, pack
 
 KINDS = ["aedat4-none", "aedat4-lz4", "aedat4-zstd", "evt2", "evt3"]
 

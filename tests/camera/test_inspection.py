@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from tests.camera.fixtures import EVT2_HEADER, evt2_words, write_aedat4
 
-from saccade.camera.aedat4_writer import Aedat4Writer
 from saccade.camera.events import Packet
+from saccade.camera.formats.aedat4_writer import Aedat4Writer
 from saccade.camera.inspection import inspect
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.commands import command
 from tests.recordings import quarters
 
-from saccade.camera.aedat4_writer import Aedat4Writer
+from saccade.camera.formats.aedat4_writer import Aedat4Writer
 
 WRITERS = (
     ["run", "RECORDING", "--model", "MODEL", "--speed", "max"],

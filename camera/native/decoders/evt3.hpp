@@ -1,6 +1,6 @@
 // Prophesee EVT3: 16-bit little-endian words whose meaning depends on those before.
 #pragma once
-#include "columns.hpp"
+#include "decoder.hpp"
 
 namespace saccade {
 
@@ -17,7 +17,22 @@ class Evt3Decoder {
   // Decodes any number of bytes; that of an unfinished word is kept for the next call.
   EventColumns decode(const std::uint8_t* bytes, std::size_t n_bytes);
 
-  const Counters& counters() const { return counters_; }
+  Counts dropped() const {
+    const Counters& c = counters_;
+    return {{"before_time", c.before_time},
+            {"missing_y", c.missing_y},
+            {"missing_base", c.missing_base},
+            {"out_of_bounds", c.out_of_bounds},
+            {"unknown_word", c.unknown_word}};
+  }
+  Counts skipped() const {
+    const Counters& c = counters_;
+    return {{"triggers", c.triggers},
+            {"others", c.others},
+            {"continued", c.continued},
+            {"time_backwards", c.time_backwards}};
+  }
+  std::optional<Damage> damage() const { return std::nullopt; }  // any word can be read
   std::size_t pending_bytes() const { return has_pending_ ? 1 : 0; }
 
  private:

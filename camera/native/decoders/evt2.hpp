@@ -1,6 +1,6 @@
 // Prophesee EVT2: 32-bit little-endian words, one event each.
 #pragma once
-#include "columns.hpp"
+#include "decoder.hpp"
 
 namespace saccade {
 
@@ -16,7 +16,20 @@ class Evt2Decoder {
   // Decodes any number of bytes; those of an unfinished word are kept for the next call.
   EventColumns decode(const std::uint8_t* bytes, std::size_t n_bytes);
 
-  const Counters& counters() const { return counters_; }
+  Counts dropped() const {
+    const Counters& c = counters_;
+    return {{"before_time", c.before_time},
+            {"out_of_bounds", c.out_of_bounds},
+            {"unknown_word", c.unknown_word}};
+  }
+  Counts skipped() const {
+    const Counters& c = counters_;
+    return {{"triggers", c.triggers},
+            {"others", c.others},
+            {"continued", c.continued},
+            {"time_backwards", c.time_backwards}};
+  }
+  std::optional<Damage> damage() const { return std::nullopt; }  // any word can be read
   std::size_t pending_bytes() const { return n_pending_; }
 
  private:

@@ -12,11 +12,17 @@ from tests.camera.fixtures import HEIGHT, WIDTH, read, some_events, write_aedat4
 from tests.reference import aedat4
 
 from saccade.camera import _native
-from saccade.camera.aedat4_writer import MAGIC, Aedat4Writer, events_payload, info_xml, io_header
 from saccade.camera.errors import RecordingError, SaccadeError
 from saccade.camera.events import Packet
+from saccade.camera.formats.aedat4_writer import (
+    MAGIC,
+    Aedat4Writer,
+    events_payload,
+    info_xml,
+    io_header,
+)
+from saccade.camera.formats.unpack import PACKET_LIMIT, pack, unpack
 from saccade.camera.recordings import open_recording
-from saccade.camera.unpack import PACKET_LIMIT, pack, unpack
 
 COMPRESSIONS = ["none", "lz4", "zstd"]
 

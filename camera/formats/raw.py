@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Literal
 
 from saccade.camera import _native
 from saccade.camera.errors import RecordingError
-from saccade.camera.events import Packet
-from saccade.camera.files import RecordingFile, check_geometry
+from saccade.camera.formats.file import RecordingFile
+from saccade.camera.formats.stream import StreamRecording
 
-CHUNK_BYTES = 256 << 10
-CHUNK_EVENTS = 65_536
 TO_DAT_TO_AEDAT4 = "convert it to DAT with metavision_file_to_dat, then to AEDAT4 with faery"
 _HEADER_LIMIT = 1 << 20
 _VGA, _HD = (640, 480), (1280, 720)
@@ -48,71 +45,23 @@ _BY_SYSTEM = {
 }
 
 
-class RawRecording:
-    """An EVT2 or EVT3 file; see `saccade.camera.recordings.Recording`."""
+def open_raw(file: RecordingFile, geometry: tuple[int, int] | None = None) -> StreamRecording:
+    """An EVT2 or EVT3 file; `file` starts with a '%'.
 
-    def __init__(self, file: RecordingFile, geometry: tuple[int, int] | None = None) -> None:
-        self._file = file
-        self.path, self.size_bytes = file.path, file.size
-        fields, self._first = read_header(file)
-        self.format: Literal["evt2", "evt3"] = _encoding(self.path, fields)
-        if self._first == self.size_bytes:
-            raise RecordingError(self.path, "there is no event after the header", "record again")
-        self.sensor, inferred = _sensor(fields)
-        size = geometry or _stated_geometry(fields) or inferred
-        if size is None:
-            what = "its header does not tell the sensor's size"
-            raise RecordingError(self.path, what, "give it with --geometry WxH")
-        self.width, self.height = size
-        check_geometry(self.path, self.width, self.height)
-        self.position = self._first
-        decoder = self._new_decoder()
-        self._dropped, self._skipped = decoder.counters, decoder.skipped  # all 0
-
-    @property
-    def dropped(self) -> dict[str, int]:
-        """Events (unknown_word: words) left out since the recording was opened, by class."""
-        return dict(self._dropped)
-
-    @property
-    def skipped(self) -> dict[str, int]:
-        """Words that are no events: triggers, others, continued; and steps back in time."""
-        return dict(self._skipped)
-
-    def packets(self) -> Iterator[Packet]:
-        """One pass over the events, in packets of at most 65,536.
-
-        Raises RecordingError at the file's end where that lies inside a word.
-        """
-        decoder = self._new_decoder()
-        dropped, skipped = decoder.counters, decoder.skipped
-        offset = self.position = self._first
-        while data := self._file.read(offset, CHUNK_BYTES):
-            offset += len(data)
-            packet = Packet(*decoder.decode(data))
-            dropped = _add_rise(self._dropped, dropped, decoder.counters)
-            skipped = _add_rise(self._skipped, skipped, decoder.skipped)
-            self.position = offset
-            for start in range(0, len(packet), CHUNK_EVENTS):
-                yield packet[start : start + CHUNK_EVENTS]
-        if decoder.pending_bytes:
-            what = "the file is cut off inside a word"
-            remedy = "the events before are good; copy the file again"
-            raise RecordingError(self.path, what, remedy, offset - decoder.pending_bytes)
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
-
-    def __enter__(self) -> RawRecording:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _new_decoder(self) -> _native.Evt2Decoder | _native.Evt3Decoder:
-        kind = _native.Evt2Decoder if self.format == "evt2" else _native.Evt3Decoder
-        return kind(self.width, self.height)
+    Raises RecordingError where the header is damaged, or names no encoding or no geometry.
+    """
+    fields, first = read_header(file)
+    encoding = _encoding(file.path, fields)
+    sensor, inferred = _sensor(fields)
+    size = geometry or _stated_geometry(fields) or inferred
+    if first < file.size and size is None:
+        what = "its header does not tell the sensor's size"
+        raise RecordingError(file.path, what, "give it with --geometry WxH")
+    kind = _native.Evt2Decoder if encoding == "evt2" else _native.Evt3Decoder
+    width, height = size or (1, 1)  # of a file without events, which is refused as such
+    return StreamRecording(
+        file, encoding, (width, height), first, lambda: kind(width, height), sensor
+    )
 
 
 def read_header(file: RecordingFile) -> tuple[dict[str, str], int]:
@@ -196,10 +145,3 @@ def _sensor(fields: dict[str, str]) -> tuple[str, tuple[int, int] | None]:
     if system.isascii() and system.isdigit() and len(system) < 10:
         return _BY_SYSTEM.get(int(system), ("", None))
     return "", None
-
-
-def _add_rise(total: dict[str, int], before: dict[str, int], now: dict[str, int]) -> dict[str, int]:
-    """Adds what one pass has counted since `before`, so that passes may run side by side; `now`."""
-    for name, count in now.items():
-        total[name] += count - before[name]
-    return now

@@ -20,8 +20,8 @@ import numpy as np
 
 from saccade.camera.errors import RecordingError, SaccadeError, printable
 from saccade.camera.events import Packet
-from saccade.camera.files import check_geometry
-from saccade.camera.unpack import Compression, pack
+from saccade.camera.formats.file import check_geometry
+from saccade.camera.formats.unpack import Compression, pack
 
 MAGIC = b"#!AER-DAT4.0\r\n"
 MAX_EVENTS = 65_536  # events of one packet on disk (1 MiB before compression)

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from saccade.camera import _native
-from saccade.camera.aedat4_writer import MAGIC
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
-from saccade.camera.files import RecordingFile, check_geometry
-from saccade.camera.unpack import PACKET_LIMIT, Compression, TooLargeError, unpack
+from saccade.camera.formats.aedat4_writer import MAGIC
+from saccade.camera.formats.file import RecordingFile, check_geometry
+from saccade.camera.formats.unpack import PACKET_LIMIT, Compression, TooLargeError, unpack
 
 CHUNK_EVENTS = 65_536
 _HEADER_LIMIT = 1 << 20
@@ -69,7 +69,7 @@ class Aedat4Recording:
         """Packets that are not of the event stream, since the recording was opened."""
         return dict(self._skipped)
 
-    def packets(self) -> Iterator[Packet]:
+    def packets(self, since_us: int | None = None) -> Iterator[Packet]:
         """One pass over the events, in packets of at most 65,536.
 
         Raises RecordingError with the damaged packet's byte offset (or the file's end where it is

@@ -25,7 +25,7 @@ def check(data: bytes, cuts: list[int], width: int = 640, height: int = 480) -> 
     expected, seen = evt3.decode(data, width, height)
     assert events == expected
     assert decoder.pending_bytes == len(data) % 2
-    counts = decoder.counters | decoder.skipped
+    counts = decoder.dropped | decoder.skipped
     assert counts == {name: seen[name] for name in counts}
     assert not set(seen) - set(counts)
 
@@ -89,7 +89,7 @@ def test_lone_vectors_are_legal_and_move_the_base() -> None:
 def test_a_vector_past_the_width_loses_only_what_is_outside() -> None:
     events, decoder = run(words(0x8000, 0, 0x3000 | 636, 0x4FFF, 0x4FFF), [])
     assert [x for _, x, *_ in events] == [636, 637, 638, 639]
-    assert decoder.counters["out_of_bounds"] == 20
+    assert decoder.dropped["out_of_bounds"] == 20
 
 
 @pytest.mark.parametrize(
@@ -106,14 +106,14 @@ def test_a_vector_past_the_width_loses_only_what_is_outside() -> None:
 def test_each_loss_is_counted_by_class(stream: tuple[int, ...], lost: dict[str, int]) -> None:
     events, decoder = run(words(*stream), [])
     assert events == []
-    assert {name: n for name, n in decoder.counters.items() if n} == lost
+    assert {name: n for name, n in decoder.dropped.items() if n} == lost
 
 
 def test_x_has_11_bits_whatever_the_width() -> None:
     stream = words(0x8000, 0x0000, 0x3000 | 2040, 0x4FFF, 0x2FFF)
     events, decoder = run(stream, [], 8192, 8192)
     assert [x for _, x, *_ in events] == [*range(2040, 2048), 2047]
-    assert decoder.counters["out_of_bounds"] == 4
+    assert decoder.dropped["out_of_bounds"] == 4
 
 
 def test_triggers_and_the_like_are_counted_and_skipped() -> None:

@@ -1,0 +1,1 @@
+"""One module per recording format: its reader, and its writer where there is one."""

@@ -1,0 +1,131 @@
+"""A header, then one stream of words that a native decoder takes in chunks: most formats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
+
+from saccade.camera.errors import RecordingError
+from saccade.camera.events import Packet
+from saccade.camera.formats.file import RecordingFile, check_geometry
+
+CHUNK_BYTES = 256 << 10
+CHUNK_EVENTS = 65_536
+
+
+class Decoder(Protocol):
+    """A native decoder: any chunking of the bytes gives the same events."""
+
+    def decode(self, data: bytes, /) -> tuple[Any, Any, Any, Any]:
+        """The columns t, x, y, on of the events that end in these bytes."""
+        ...
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Events left out so far, by class."""
+        ...
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """What was no event so far, by class."""
+        ...
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes of an unfinished word that wait for the next chunk."""
+        ...
+
+    @property
+    def damage(self) -> tuple[str, int] | None:
+        """What is damaged, and at which byte of all that were fed; nothing follows it."""
+        ...
+
+
+class StreamRecording:
+    """A header, then words; see `saccade.camera.recordings.Recording`.
+
+    Args:
+        file: the open file; closed by `close`.
+        format: the format's name, as `saccade inspect` shows it.
+        geometry: (width, height) in pixels.
+        first: byte offset of the first word.
+        new_decoder: makes the decoder of one pass, at the first word.
+        sensor: the sensor's or the camera's name, "" where unknown.
+    """
+
+    def __init__(
+        self,
+        file: RecordingFile,
+        format: str,
+        geometry: tuple[int, int],
+        first: int,
+        new_decoder: Callable[[], Decoder],
+        sensor: str = "",
+    ) -> None:
+        self._file, self._first, self._new_decoder = file, first, new_decoder
+        self.path, self.size_bytes = file.path, file.size
+        self.format, self.sensor = format, sensor
+        self.width, self.height = geometry
+        check_geometry(self.path, self.width, self.height)
+        if first >= self.size_bytes:
+            raise RecordingError(self.path, "there is no event after the header", "record again")
+        self.position = first
+        decoder = new_decoder()
+        self._dropped, self._skipped = decoder.dropped, decoder.skipped  # all 0
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Events (unknown_word: words) left out since the recording was opened, by class."""
+        return dict(self._dropped)
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """What is no event, since the recording was opened, by class."""
+        return dict(self._skipped)
+
+    def packets(self, since_us: int | None = None) -> Iterator[Packet]:
+        """One pass over the events, in packets of at most 65,536.
+
+        Args:
+            since_us: taken by formats with an index, to pass over what is wholly before; here
+                everything is read.
+
+        Raises RecordingError where the words are damaged, or the file ends inside one.
+        """
+        decoder = self._new_decoder()
+        dropped, skipped = decoder.dropped, decoder.skipped
+        offset = self.position = self._first
+        while data := self._file.read(offset, CHUNK_BYTES):
+            offset += len(data)
+            packet = Packet(*decoder.decode(data))
+            dropped = _add_rise(self._dropped, dropped, decoder.dropped)
+            skipped = _add_rise(self._skipped, skipped, decoder.skipped)
+            self.position = offset
+            for start in range(0, len(packet), CHUNK_EVENTS):
+                yield packet[start : start + CHUNK_EVENTS]
+            if decoder.damage is not None:
+                what, at = decoder.damage
+                raise self._error(what, self._first + at)
+        if decoder.pending_bytes:
+            raise self._error("the file is cut off inside a word", offset - decoder.pending_bytes)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def __enter__(self) -> StreamRecording:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _error(self, what: str, offset: int) -> RecordingError:
+        remedy = "the events before are good; copy the file again"
+        return RecordingError(self.path, what, remedy, offset)
+
+
+def _add_rise(total: dict[str, int], before: dict[str, int], now: dict[str, int]) -> dict[str, int]:
+    """Adds what one pass has counted since `before`, so that passes may run side by side; `now`."""
+    for name, count in now.items():
+        total[name] += count - before[name]
+    return now

@@ -1,0 +1,61 @@
+// One stream decoder as a Python class: bytes in, columns out, the GIL released while it runs.
+#pragma once
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+
+#include <memory>
+
+#include "arrays.hpp"
+#include "decoders/decoder.hpp"
+
+using Bytes = nanobind::ndarray<const std::uint8_t, nanobind::ndim<1>, nanobind::c_contig,
+                                nanobind::device::cpu>;
+
+template <typename T>
+Column<T> column(std::unique_ptr<T[]>&& values, std::size_t size) {
+  T* data = values.get();
+  nanobind::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+  values.release();
+  return Column<T>(data, {size}, owner);
+}
+
+inline nanobind::tuple columns(saccade::EventColumns&& e) {
+  return nanobind::make_tuple(column(std::move(e.t), e.size), column(std::move(e.x), e.size),
+                              column(std::move(e.y), e.size), column(std::move(e.on), e.size));
+}
+
+template <typename Decoder>
+nanobind::tuple decode(Decoder& decoder, const Bytes& bytes) {
+  saccade::EventColumns out(0);
+  {
+    nanobind::gil_scoped_release unlocked;
+    out = decoder.decode(bytes.data(), bytes.size());
+  }
+  return columns(std::move(out));
+}
+
+inline nanobind::dict to_dict(const saccade::Counts& counts) {
+  nanobind::dict out;
+  for (const auto& [name, count] : counts) out[name] = count;
+  return out;
+}
+
+template <typename Decoder>
+nanobind::object damage(const Decoder& decoder) {
+  const auto found = decoder.damage();
+  if (!found) return nanobind::none();
+  return nanobind::make_tuple(found->what, found->offset);
+}
+
+// `m.name(args...)`: see decoders/decoder.hpp.
+template <typename Decoder, typename... Args, typename... Names>
+auto bind_decoder(nanobind::module_& m, const char* name, const Names&... names) {
+  return nanobind::class_<Decoder>(m, name)
+      .def(nanobind::init<Args...>(), names...)
+      .def("decode", &decode<Decoder>, nanobind::arg("data").noconvert())
+      .def_prop_ro("dropped", [](const Decoder& d) { return to_dict(d.dropped()); })
+      .def_prop_ro("skipped", [](const Decoder& d) { return to_dict(d.skipped()); })
+      .def_prop_ro("pending_bytes", &Decoder::pending_bytes)
+      .def_prop_ro("damage", &damage<Decoder>);
+}
