@@ -67,6 +67,9 @@ def warp(
 _Columns = tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint16], NDArray[np.bool_]]
 _Bytes = Buffer | NDArray[np.uint8]
 
+def allow_simd(allowed: bool) -> None:
+    """Decoders made from now on may take their wide paths, or not: for tests that compare them."""
+
 class _Decoder:
     """A state machine for any chunking; see saccade.camera.formats.stream. One thread at a time."""
 

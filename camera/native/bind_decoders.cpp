@@ -1,6 +1,7 @@
 // The decoders as Python classes: bytes in, columns out, the GIL released while they run.
 #include "bind_decoder.hpp"
 #include "decoders/aedat4.hpp"
+#include "decoders/cpu.hpp"
 #include "decoders/evt2.hpp"
 #include "decoders/evt3.hpp"
 
@@ -30,6 +31,7 @@ nb::tuple decode_events(const Bytes& payload, std::uint32_t width, std::uint32_t
 }  // namespace
 
 void bind_decoders(nb::module_& m) {
+  m.def("allow_simd", &saccade::allow_simd, "allowed"_a);
   bind_decoder<saccade::Evt2Decoder, std::uint32_t, std::uint32_t>(m, "Evt2Decoder", "width"_a,
                                                                    "height"_a);
   bind_decoder<saccade::Evt3Decoder, std::uint32_t, std::uint32_t>(m, "Evt3Decoder", "width"_a,

@@ -9,11 +9,14 @@ namespace saccade {
 // Columns sized by an upper bound and left uninitialised: touching each byte once is what makes the
 // decoders fast, so no vector (which would zero them first) and no push_back (a branch per event).
 struct EventColumns {
+  // Room past the end, so that a wide store need not know how many of its events are wanted.
+  static constexpr std::size_t kSlack = 32;
+
   explicit EventColumns(std::size_t capacity)
-      : t(new std::uint64_t[capacity]),
-        x(new std::uint16_t[capacity]),
-        y(new std::uint16_t[capacity]),
-        on(new bool[capacity]) {}
+      : t(new std::uint64_t[capacity + kSlack]),
+        x(new std::uint16_t[capacity + kSlack]),
+        y(new std::uint16_t[capacity + kSlack]),
+        on(new bool[capacity + kSlack]) {}
 
   std::size_t size = 0;
   std::unique_ptr<std::uint64_t[]> t;  // us

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cpu.hpp"
+
 namespace saccade {
 namespace {
 
@@ -21,6 +23,9 @@ std::size_t count_events(const std::uint8_t* words, std::size_t n_words) {
 }
 
 }  // namespace
+
+Evt2Decoder::Evt2Decoder(std::uint32_t width, std::uint32_t height)
+    : width_(width), height_(height), wide_(has_avx2()) {}
 
 EventColumns Evt2Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes) {
   if (n_pending_ > 0) {
@@ -44,35 +49,31 @@ EventColumns Evt2Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes)
 }
 
 void Evt2Decoder::run(const std::uint8_t* words, std::size_t n_words, EventColumns& out) {
-  std::uint64_t* const t = out.t.get();
-  std::uint16_t* const x = out.x.get();
-  std::uint16_t* const y = out.y.get();
-  bool* const on = out.on.get();
-  std::size_t k = out.size;
-  // Before the first TIME_HIGH the limit is zero, so that one comparison guards both rules.
-  std::uint32_t x_limit = clock_.started() ? width_ : 0;
-  const std::uint32_t y_limit = height_;
-  std::uint64_t time = clock_.value() << 6;
-  for (std::size_t i = 0; i < n_words; ++i) {
-    const std::uint32_t word = load(words, i);
-    if (word < 0x20000000u) {
-      const std::uint32_t column = (word >> 11) & 0x7ff, row = word & 0x7ff;
-      if (column < x_limit && row < y_limit) {
-        t[k] = time | ((word >> 22) & 0x3f);
-        x[k] = static_cast<std::uint16_t>(column);
-        y[k] = static_cast<std::uint16_t>(row);
-        on[k] = (word >> 28) != 0;
-        ++k;
-      } else {
-        ++(clock_.started() ? counters_.out_of_bounds : counters_.before_time);
-      }
-    } else {
-      other_word(word);
-      time = clock_.value() << 6;
-      x_limit = clock_.started() ? width_ : 0;
-    }
+  std::size_t i = 0;
+  while (i < n_words) {
+#ifdef SACCADE_X86
+    if (wide_ && clock_.started()) i += wide(words + i * kWord, n_words - i, out);
+#endif
+    // What stopped the wide path, and with it all that it would not take (fewer than eight words).
+    const std::size_t end = wide_ ? std::min(n_words, i + 8) : n_words;
+    for (; i < end; ++i) one_word(load(words, i), out);
   }
-  out.size = k;
+}
+
+void Evt2Decoder::one_word(std::uint32_t word, EventColumns& out) {
+  if (word >= 0x20000000u) return other_word(word);
+  const std::uint32_t column = (word >> 11) & 0x7ff, row = word & 0x7ff;
+  if (!clock_.started()) {
+    ++counters_.before_time;
+  } else if (column >= width_ || row >= height_) {
+    ++counters_.out_of_bounds;
+  } else {
+    out.t[out.size] = clock_.value() << 6 | ((word >> 22) & 0x3f);
+    out.x[out.size] = static_cast<std::uint16_t>(column);
+    out.y[out.size] = static_cast<std::uint16_t>(row);
+    out.on[out.size] = (word >> 28) != 0;
+    ++out.size;
+  }
 }
 
 void Evt2Decoder::other_word(std::uint32_t word) {

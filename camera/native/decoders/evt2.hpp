@@ -11,7 +11,7 @@ class Evt2Decoder {
     std::uint64_t triggers = 0, others = 0, continued = 0, time_backwards = 0;  // not events
   };
 
-  Evt2Decoder(std::uint32_t width, std::uint32_t height) : width_(width), height_(height) {}
+  Evt2Decoder(std::uint32_t width, std::uint32_t height);
 
   // Decodes any number of bytes; those of an unfinished word are kept for the next call.
   EventColumns decode(const std::uint8_t* bytes, std::size_t n_bytes);
@@ -33,10 +33,14 @@ class Evt2Decoder {
   std::size_t pending_bytes() const { return n_pending_; }
 
  private:
+  // Decodes words up to the first that needs `run`; returns how many. Needs a started clock.
+  std::size_t wide(const std::uint8_t* words, std::size_t n_words, EventColumns& out) const;
   void run(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
+  void one_word(std::uint32_t word, EventColumns& out);
   void other_word(std::uint32_t word);
 
   std::uint32_t width_, height_;
+  bool wide_;  // eight words at a time
   WrappingClock<28> clock_;
   Counters counters_;
   std::uint8_t pending_[4] = {};

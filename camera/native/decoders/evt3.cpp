@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cpu.hpp"
+
 namespace saccade {
 namespace {
 
-constexpr std::size_t kBlock = 1024;  // words: their events stay in the nearest caches
+constexpr std::size_t kBlock = 1024;    // words: their events stay in the nearest caches
+constexpr std::size_t kWideBlock = 32;  // words after which the wide path is tried again
 
 std::uint32_t load(const std::uint8_t* words, std::size_t i) {
   std::uint16_t word;  // a carried byte leaves the rest unaligned
@@ -77,7 +80,7 @@ struct Evt3Decoder::Block {
 
 // x and y have 11 bits: a vector that runs past 2047 is outside of any sensor.
 Evt3Decoder::Evt3Decoder(std::uint32_t width, std::uint32_t height)
-    : width_(std::min(width, 2048u)), height_(std::min(height, 2048u)) {
+    : width_(std::min(width, 2048u)), height_(std::min(height, 2048u)), wide_(has_avx2()) {
   rules_[0x0].compare = rules_[0x2].compare = 0x7ff;
   rules_[0x0].take = 0x7ff;
   rules_[0x0].scale = 1u << 12;
@@ -100,7 +103,7 @@ EventColumns Evt3Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes)
     has_pending_ = false;
   }
   const std::size_t n_words = n_bytes / 2;
-  EventColumns out(count_events(first, n_first) + count_events(bytes, n_words));
+  EventColumns out(count(first, n_first) + count(bytes, n_words));
   run(first, n_first, out);
   run(bytes, n_words, out);
   if (n_bytes % 2 != 0) {
@@ -110,27 +113,47 @@ EventColumns Evt3Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes)
   return out;
 }
 
+std::size_t Evt3Decoder::count(const std::uint8_t* words, std::size_t n_words) const {
+#ifdef SACCADE_X86
+  const std::size_t whole = n_words / 16 * 16;
+  if (wide_) return count_wide(words, whole) + count_events(words + 2 * whole, n_words - whole);
+#endif
+  return count_events(words, n_words);
+}
+
 void Evt3Decoder::run(const std::uint8_t* words, std::size_t n_words, EventColumns& out) {
   Block block(out);
   for (std::size_t i = 0; i < n_words;) {
-    const std::size_t end = std::min(n_words, i + kBlock);
-    while (i < end) {
-      std::uint64_t packed = packed_;
-      std::size_t k = block.size;
-      std::uint64_t* const events = block.events;
-      for (; i < end; ++i) {
-        const std::uint32_t word = load(words, i);
-        const Rule& rule = rules_[word >> 12];
-        if (((word ^ rule.expect) & rule.compare) >= rule.bound) break;
-        events[k] = packed | (word & 0xfff);
-        k += rule.emits;
-        packed = (packed & rule.keep) | (std::uint64_t{word & rule.take} * rule.scale);
-      }
-      packed_ = packed;
-      block.size = k;
-      if (i < end) i += slow_word(words + 2 * i, end - i, block);
+    std::size_t end = std::min(n_words, i + kBlock);
+#ifdef SACCADE_X86
+    if (wide_) {
+      if (x_limit_ > 0) i += wide(words + 2 * i, n_words - i, out);
+      end = std::min(n_words, i + kWideBlock);
     }
+#endif
+    run_block(words + 2 * i, end - i, block);
     block.flush(clock_.value() << 12);
+    i = end;
+  }
+}
+
+// Word by word: what the rules know in a loop without a branch, the rest in slow_word().
+void Evt3Decoder::run_block(const std::uint8_t* words, std::size_t n_words, Block& block) {
+  for (std::size_t i = 0; i < n_words;) {
+    std::uint64_t packed = packed_;
+    std::size_t k = block.size;
+    std::uint64_t* const events = block.events;
+    for (; i < n_words; ++i) {
+      const std::uint32_t word = load(words, i);
+      const Rule& rule = rules_[word >> 12];
+      if (((word ^ rule.expect) & rule.compare) >= rule.bound) break;
+      events[k] = packed | (word & 0xfff);
+      k += rule.emits;
+      packed = (packed & rule.keep) | (std::uint64_t{word & rule.take} * rule.scale);
+    }
+    packed_ = packed;
+    block.size = k;
+    if (i < n_words) i += slow_word(words + 2 * i, n_words - i, block);
   }
 }
 

@@ -49,7 +49,13 @@ class Evt3Decoder {
 
   struct Block;  // packed events whose times share their upper bits
 
+  // The events of whole blocks of 16 words.
+  static std::size_t count_wide(const std::uint8_t* words, std::size_t n_words);
+  // Takes blocks of words without a branch on their types; returns how many words.
+  std::size_t wide(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
+  std::size_t count(const std::uint8_t* words, std::size_t n_words) const;
   void run(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
+  void run_block(const std::uint8_t* words, std::size_t n_words, Block& block);
   std::size_t slow_word(const std::uint8_t* words, std::size_t n_words, Block& block);
   void vector_word(std::uint32_t word, Block& block);
   bool triplet(const std::uint8_t* words, Block& block);
@@ -67,6 +73,7 @@ class Evt3Decoder {
   std::uint32_t polarity_ = 0;  // of the vectors, where an event's word has it
   std::uint32_t x_limit_ = 0;   // the width where events may be emitted, else 0
   bool has_y_ = false;
+  bool wide_;  // many words at a time
   Counters counters_;
   std::uint8_t pending_ = 0;
   bool has_pending_ = false;

@@ -11,6 +11,8 @@ from tests.reference import evt2
 from saccade.camera._native import Evt2Decoder
 from saccade.camera.events import Packet
 
+pytestmark = pytest.mark.usefixtures("both_paths")
+
 
 def run(data: bytes, cuts: list[int], width: int = 640, height: int = 480):
     decoder = Evt2Decoder(width, height)

@@ -11,6 +11,8 @@ from tests.reference import evt3
 from saccade.camera._native import Evt3Decoder
 from saccade.camera.events import Packet
 
+pytestmark = pytest.mark.usefixtures("both_paths")
+
 
 def run(data: bytes, cuts: list[int], width: int = 640, height: int = 480):
     decoder = Evt3Decoder(width, height)
@@ -44,6 +46,37 @@ def test_random_words(size: tuple[int, int]) -> None:
     values[~late & (values < 0x2000)] |= 0x2000
     values[~late & (values >> 12 == 8)] ^= 0xA000
     check(values.astype("<u2").tobytes(), rng.integers(0, 80_000, 30).tolist(), *size)
+
+
+def sensor_words(rng: np.random.Generator, groups: int, width: int, height: int) -> bytes:
+    """Words as sensors send them, with now and then something else between them."""
+    words: list[int] = [0x8000, 0x6000]
+    for _ in range(groups):
+        if rng.random() < 0.5:
+            words.append(0x6000 | int(rng.integers(0, 4096)))
+        words.append(int(rng.integers(0, height + 1 if rng.random() < 0.03 else height)))
+        for _ in range(int(rng.integers(0, 4))):
+            on = int(rng.integers(0, 2)) << 11
+            if rng.random() < 0.5:
+                n = int(rng.integers(1, 20))
+                words += [0x2000 | on | int(x) for x in rng.integers(0, width, n)]
+            else:
+                words.append(0x3000 | on | int(rng.integers(0, width)))
+                masks = rng.integers(0, 4096, 3) & rng.integers(0, 4096, 3)
+                vectors = [0x4000 | int(masks[0]), 0x4000 | int(masks[1]), 0x5000 | masks[2] & 0xFF]
+                words += [int(v) for v in vectors[: rng.integers(1, 4)]]
+        if rng.random() < 0.02:
+            rare = [0xA000, 0xE000, 0xF000, 0x7000, 0x27FF, 0x4FFF, 0x5FFF, 0x8000, 0x8001, 0x1000]
+            words.append(int(rng.choice(rare)))
+    return np.array(words, "<u2").tobytes()
+
+
+@pytest.mark.parametrize("size", [(640, 480), (1280, 720), (346, 260), (2048, 2048), (20, 3)])
+def test_words_as_sensors_send_them(size: tuple[int, int]) -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(4):
+        data = sensor_words(rng, 1500, *size)
+        check(data, rng.integers(0, len(data), 5).tolist(), *size)
 
 
 def words(*values: int) -> bytes:

@@ -1,0 +1,18 @@
+// What the processor can do, asked at run time: one binary serves them all.
+#pragma once
+
+// The wide paths need x86-64 and a compiler that takes per-function targets.
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#define SACCADE_X86 1
+#define SACCADE_AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt")))
+#endif
+
+namespace saccade {
+
+// Whether AVX2 and the bit instructions that came with it are there, and nobody has forbidden them.
+bool has_avx2();
+
+// false: every decoder made from now on takes its plain path, so that tests compare the two.
+void allow_simd(bool allowed);
+
+}  // namespace saccade
