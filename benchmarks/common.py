@@ -57,3 +57,14 @@ def write_record(name: str, content: dict[str, Any]) -> Path:
     path = RECORDS / f"{name}.json"
     path.write_text(json.dumps({"machine": machine(), **content}, indent=1) + "\n")
     return path
+
+
+def write_readme(script: str, table: str) -> None:
+    """Puts the figures of benchmarks/SCRIPT.py between their markers in the README."""
+    path = ROOT / "README.md"
+    mark = f"<!-- figures: written by benchmarks/{script}.py --readme -->\n"
+    head, found, rest = path.read_text().partition(mark)
+    _, end, tail = rest.partition("<!-- end of figures -->")
+    if not (found and end):
+        raise SystemExit(f"README.md has no place for the figures of benchmarks/{script}.py")
+    path.write_text(f"{head}{mark}{table}\n{end}{tail}")

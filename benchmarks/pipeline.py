@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import ROOT, median_seconds, write_record
+from benchmarks.common import ROOT, median_seconds, write_readme, write_record
 from saccade.camera.events import Packet
 from saccade.camera.formats.aedat4_writer import Aedat4Writer
 from saccade.camera.frames import FrameMaker
@@ -182,14 +182,6 @@ def readme_table(record: dict[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def write_readme(record: dict[str, Any]) -> None:
-    """Puts the table between the README's markers."""
-    path = ROOT / "README.md"
-    head, _, rest = path.read_text().partition("-->\n")
-    _, mark, tail = rest.partition("<!-- end of figures -->")
-    path.write_text(f"{head}-->\n{readme_table(record)}\n{mark}{tail}")
-
-
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -214,7 +206,7 @@ def main() -> None:
     content = {"streams": streams, "start_up": start_up(), "installed": installed_size()}
     written = write_record("pipeline", content)
     if options.readme:
-        write_readme(json.loads(written.read_text()))
+        write_readme("pipeline", readme_table(json.loads(written.read_text())))
     print(written.relative_to(ROOT))
 
 
