@@ -1,4 +1,4 @@
-"""Encoders of the formats that saccade reads, in numpy: what the benchmark's files are made with."""
+"""Encoders of the formats that saccade reads, in numpy: they make the benchmark's files."""
 
 from __future__ import annotations
 
