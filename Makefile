@@ -16,7 +16,7 @@ test: $(VENV)/dev.stamp
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/clang-format --dry-run --Werror $(wildcard $(foreach end,cpp hpp cu,camera/native/*.$(end) camera/native/*/*.$(end)))
+	$(BIN)/clang-format --dry-run --Werror $(wildcard $(foreach end,cpp hpp cu,camera/native/*.$(end) camera/native/*/*.$(end) tests/fuzz/*.$(end)))
 	$(BIN)/lint-imports
 
 types: $(VENV)/dev.stamp
