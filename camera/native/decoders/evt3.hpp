@@ -51,7 +51,11 @@ class Evt3Decoder {
 
   // The events of whole blocks of 16 words.
   static std::size_t count_wide(const std::uint8_t* words, std::size_t n_words);
-  // Takes blocks of words without a branch on their types; returns how many words.
+  struct WideBlock;  // 32 words, sorted by type
+  std::size_t expand(const WideBlock& b, std::uint16_t* lows, const EventColumns& out);
+  void leave(const WideBlock& b);
+  // Decodes whole blocks of 32 words, without a branch on their types, up to the first that needs a
+  // look at each word; returns how many. Needs a known time, and a row inside the sensor.
   std::size_t wide(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
   std::size_t count(const std::uint8_t* words, std::size_t n_words) const;
   void run(const std::uint8_t* words, std::size_t n_words, EventColumns& out);

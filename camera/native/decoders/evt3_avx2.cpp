@@ -8,7 +8,6 @@
 #include <immintrin.h>
 
 namespace saccade {
-namespace {
 
 constexpr std::size_t kWords = 32;
 // In front of the words lie the state that they start with: a row, a lower time, a vector's base.
@@ -16,17 +15,31 @@ constexpr std::size_t kWords = 32;
 constexpr unsigned kRow = 13, kLow = 14, kBase = 15, kFirst = 16;
 constexpr std::size_t kMost = kWords * 12;  // events of one block
 
-// The places of a byte's set bits, first to last: x of the events of eight mask bits.
+// One block, sorted. The places of its words' kinds are bits, and their fields are arrays.
+struct alignas(32) Evt3Decoder::WideBlock {
+  std::uint64_t row, single, base, vector, vector8, low;
+  std::uint64_t starts;  // of what gives events: each vector, each run of events within 16 words
+  alignas(32) std::uint16_t y[kFirst + kWords + 16];
+  std::uint16_t low_time[kFirst + kWords + 16];
+  std::uint16_t x[kFirst + kWords + 16];  // of an event or of a base
+  std::uint16_t mask[kFirst + kWords + 16];
+  std::uint8_t on[kFirst + kWords + 16];  // 0 or 1
+};
+static_assert(kFirst % 16 == 0 && kWords % 16 == 0);
+
+namespace {
+
+// The places of a vector's set bits, first to last: 64 KiB, of which a scene uses few lines.
 struct Places {
   constexpr Places() : of() {
-    for (unsigned byte = 0; byte < 256; ++byte) {
+    for (unsigned mask = 0; mask < 4096; ++mask) {
       unsigned k = 0;
-      for (unsigned bit = 0; bit < 8; ++bit) {
-        if ((byte >> bit & 1) != 0) of[byte][k++] = static_cast<std::uint8_t>(bit);
+      for (unsigned bit = 0; bit < 12; ++bit) {
+        if ((mask >> bit & 1) != 0) of[mask][k++] = static_cast<std::uint8_t>(bit);
       }
     }
   }
-  std::uint8_t of[256][8];
+  alignas(64) std::uint8_t of[4096][16];
 };
 constexpr Places kPlaces;
 
@@ -35,21 +48,6 @@ SACCADE_AVX2 inline std::uint64_t bits(__m256i first, __m256i second) {
   const __m256i both = _mm256_permute4x64_epi64(_mm256_packs_epi16(first, second), 0xd8);
   return static_cast<std::uint32_t>(_mm256_movemask_epi8(both));
 }
-
-// Which words are of which type, from bit kFirst on.
-struct Kinds {
-  std::uint64_t row, single, base, vector, vector8, low;
-  std::uint64_t starts;  // of what gives events: each vector, each run of events within eight words
-};
-
-struct alignas(32) Fields {
-  std::uint16_t row[kFirst + kWords + 16];  // y
-  std::uint16_t low[kFirst + kWords + 16];  // lower time
-  std::uint16_t x[kFirst + kWords + 16];    // of an event or of a base
-  std::uint8_t on[kFirst + kWords + 16];    // 0 or 1
-  std::uint16_t mask[kFirst + kWords + 16];
-};
-static_assert(kFirst % 16 == 0 && kWords % 16 == 0);
 
 SACCADE_AVX2 inline unsigned last(std::uint64_t of, unsigned up_to) {
   return 63 - static_cast<unsigned>(_lzcnt_u64(_bzhi_u64(of, up_to + 1)));
@@ -63,13 +61,22 @@ SACCADE_AVX2 inline void put(std::uint16_t* to, __m256i v) {
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), v);
 }
 
+SACCADE_AVX2 inline __m128i get128(const void* from) {
+  return _mm_loadu_si128(static_cast<const __m128i*>(from));
+}
+
+SACCADE_AVX2 inline void put128(void* to, __m128i v) {
+  _mm_storeu_si128(static_cast<__m128i*>(to), v);
+}
+
 SACCADE_AVX2 inline void splat(std::uint16_t* to, std::uint16_t value) {
   put(to, _mm256_set1_epi16(static_cast<short>(value)));
 }
 
 // Sorts 32 words by type; false where one needs a word-by-word look.
-SACCADE_AVX2 bool sort(const std::uint8_t* words, std::uint32_t width, std::uint32_t height,
-                       std::uint32_t high, Fields& f, Kinds& kinds) {
+template <typename Block>
+SACCADE_AVX2 inline bool sort(const std::uint8_t* words, std::uint32_t width, std::uint32_t height,
+                              std::uint32_t high, Block& b) {
   const __m256i low11 = _mm256_set1_epi16(0x7ff), low12 = _mm256_set1_epi16(0xfff);
   const __m256i low8 = _mm256_set1_epi16(0xff), one = _mm256_set1_epi16(1);
   const __m256i below = _mm256_set1_epi16(static_cast<short>(height));
@@ -101,26 +108,26 @@ SACCADE_AVX2 bool sort(const std::uint8_t* words, std::uint32_t width, std::uint
                         _mm256_and_si256(single[i], one));
     none[i] = is(mask, 0);
     const std::size_t at = kFirst + 16 * i;
-    put(f.row + at, x);
-    put(f.x + at, x);
-    put(f.low + at, _mm256_and_si256(w, low12));
+    put(b.y + at, x);
+    put(b.x + at, x);
+    put(b.low_time + at, _mm256_and_si256(w, low12));
     on[i] = _mm256_and_si256(_mm256_srli_epi16(w, 11), one);
-    put(f.mask + at, mask);
+    put(b.mask + at, mask);
   }
   if (!_mm256_testz_si256(bad, bad)) return false;
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(f.on + kFirst),
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(b.on + kFirst),
                       _mm256_permute4x64_epi64(_mm256_packus_epi16(on[0], on[1]), 0xd8));
-  kinds.row = bits(row[0], row[1]) << kFirst | 1u << kRow;
-  kinds.low = bits(low[0], low[1]) << kFirst | 1u << kLow;
-  kinds.base = bits(base[0], base[1]) << kFirst | 1u << kBase;
-  kinds.single = bits(single[0], single[1]) << kFirst;
-  kinds.vector8 = bits(v8[0], v8[1]) << kFirst;
-  kinds.vector = bits(v12[0], v12[1]) << kFirst | kinds.vector8;
+  b.row = bits(row[0], row[1]) << kFirst | 1u << kRow;
+  b.low = bits(low[0], low[1]) << kFirst | 1u << kLow;
+  b.base = bits(base[0], base[1]) << kFirst | 1u << kBase;
+  b.single = bits(single[0], single[1]) << kFirst;
+  b.vector8 = bits(v8[0], v8[1]) << kFirst;
+  b.vector = bits(v12[0], v12[1]) << kFirst | b.vector8;
   const std::uint64_t emits = (bits(none[0], none[1]) ^ 0xffffffffu) << kFirst;
-  kinds.starts = emits & (~(kinds.single & kinds.single << 1) | 0x0101010101010101u);
+  b.starts = emits & (~(b.single & b.single << 1) | 0x0001000100010001u);
   // As sensors send them: a base, then up to three vectors, one of 8 bits only as the last.
-  const std::uint64_t v = kinds.vector;
-  return (v & ~((kinds.base | v) << 1)) == 0 && (v & kinds.vector8 << 1) == 0 &&
+  const std::uint64_t v = b.vector;
+  return (v & ~((b.base | v) << 1)) == 0 && (v & b.vector8 << 1) == 0 &&
          (v & v << 1 & v << 2 & v << 3) == 0;
 }
 
@@ -150,75 +157,75 @@ SACCADE_AVX2 std::size_t Evt3Decoder::count_wide(const std::uint8_t* words, std:
   return parts[0] + parts[1] + parts[2] + parts[3];
 }
 
-// Decodes whole blocks of 32 words up to the first that needs a look at each word; returns the
-// words taken. Time and row must be known, and the row inside the sensor.
+// What the block leaves to the next one: row, lower time, and where a vector would go on.
+SACCADE_AVX2 inline void Evt3Decoder::leave(const WideBlock& b) {
+  const unsigned end = kFirst + kWords - 1, base = last(b.base, end);
+  packed_ = std::uint64_t{b.y[last(b.row, end)]} << 12 | std::uint64_t{b.low_time[last(b.low, end)]}
+                                                             << 23;
+  const std::uint32_t step = 12 * static_cast<unsigned>(_mm_popcnt_u64(b.vector >> base)) -
+                             4 * static_cast<unsigned>(_mm_popcnt_u64(b.vector8 >> base));
+  if (base != kBase) polarity_ = b.on[base] != 0 ? 0x800 : 0;
+  if (base != kBase || step != 0) base_ = b.x[base] + step;
+}
+
+// The events of one block; their lower times go to `lows`. Every store is as wide as it can be, and
+// what is too much is overwritten by the next one.
+SACCADE_AVX2 inline std::size_t Evt3Decoder::expand(const WideBlock& b, std::uint16_t* lows,
+                                                    const EventColumns& out) {
+  const std::uint64_t origins = b.base | b.single;
+  std::uint16_t* const x = out.x.get() + out.size;
+  std::uint16_t* const y = out.y.get() + out.size;
+  bool* const on = out.on.get() + out.size;
+  std::size_t k = 0;
+  for (std::uint64_t left = b.starts; left != 0; left = _blsr_u64(left)) {
+    const auto at = static_cast<unsigned>(_tzcnt_u64(left));
+    // Events in a row up to a multiple of 16 words; 0 for a vector, which is expanded instead.
+    const auto run = static_cast<unsigned>(_tzcnt_u64(~(b.single >> at) | 0x10000u >> (at % 16)));
+    const unsigned origin = last(origins, at);
+    const unsigned from = b.x[origin] + 12 * (at - origin - 1);  // of a vector
+    unsigned mask = b.mask[at] & ((run - 1) >> 16);              // none for events
+    if (from + 12 > width_) {  // not for events, whose x is known to be inside
+      const unsigned inside = from < width_ ? mask & ((1u << (width_ - from)) - 1) : 0;
+      counters_.out_of_bounds += static_cast<unsigned>(_mm_popcnt_u32(mask & ~inside));
+      mask = inside;
+    }
+    const __m256i start = _mm256_set1_epi16(static_cast<short>(from));
+    const __m256i x0 = _mm256_add_epi16(_mm256_cvtepu8_epi16(get128(kPlaces.of[mask])), start);
+    const __m256i is_run = _mm256_set1_epi8(static_cast<char>(-(run != 0)));
+    const __m128i one_on = _mm_set1_epi8(static_cast<char>(b.on[origin]));
+    put(x + k, _mm256_blendv_epi8(
+                   x0, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b.x + at)), is_run));
+    splat(y + k, b.y[last(b.row, at)]);
+    splat(lows + k, b.low_time[last(b.low, at)]);
+    put128(on + k, _mm_blendv_epi8(one_on, get128(b.on + at), _mm256_castsi256_si128(is_run)));
+    k += run + static_cast<unsigned>(_mm_popcnt_u32(mask));
+  }
+  return k;
+}
+
 SACCADE_AVX2 std::size_t Evt3Decoder::wide(const std::uint8_t* words, std::size_t n_words,
                                            EventColumns& out) {
   alignas(32) std::uint16_t lows[kMost + 16];
-  Fields f;
-  Kinds kinds;
+  WideBlock b;
   std::size_t i = 0;
   const auto high = static_cast<std::uint32_t>(clock_.value() & 0xfff);
   const __m256i time = _mm256_set1_epi64x(static_cast<long long>(clock_.value() << 12));
   for (; i + kWords <= n_words; i += kWords) {
-    if (!sort(words + 2 * i, width_, height_, high, f, kinds)) break;
-    if (base_ > 0x7ff && (kinds.vector >> kFirst & 1) != 0) break;  // it runs on outside
-    f.row[kRow] = static_cast<std::uint16_t>((packed_ >> 12) & 0x7ff);
-    f.low[kLow] = static_cast<std::uint16_t>((packed_ >> 23) & 0xfff);
-    f.x[kBase] = static_cast<std::uint16_t>(base_);
-    f.on[kBase] = polarity_ != 0;
-    const std::uint64_t origins = kinds.base | kinds.single;
-    std::uint16_t* const x = out.x.get() + out.size;
-    std::uint16_t* const y = out.y.get() + out.size;
-    bool* const on = out.on.get() + out.size;
-    std::size_t k = 0;
-    for (std::uint64_t left = kinds.starts; left != 0; left = _blsr_u64(left)) {
-      const auto at = static_cast<unsigned>(_tzcnt_u64(left));
-      // Events in a row up to a multiple of eight words; 0 for a vector, which is expanded instead.
-      const auto run =
-          static_cast<unsigned>(_tzcnt_u64(~(kinds.single >> at) | 0x100u >> (at % 8)));
-      const unsigned origin = last(origins, at);
-      const unsigned from = f.x[origin] + 12 * (at - origin - 1);  // of a vector
-      unsigned mask = f.mask[at] & ((run - 1) >> 16);              // none for events
-      if (from + 12 > width_) {  // not for events, whose x is known to be inside
-        const unsigned inside = from < width_ ? mask & ((1u << (width_ - from)) - 1) : 0;
-        counters_.out_of_bounds += static_cast<unsigned>(_mm_popcnt_u32(mask & ~inside));
-        mask = inside;
-      }
-      const auto first = run + static_cast<unsigned>(_mm_popcnt_u32(mask & 0xff));
-      const __m128i start = _mm_set1_epi16(static_cast<short>(from));
-      const auto* low8 = reinterpret_cast<const __m128i*>(kPlaces.of[mask & 0xff]);
-      const auto* high4 = reinterpret_cast<const __m128i*>(kPlaces.of[mask >> 8]);
-      const __m128i x0 = _mm_add_epi16(_mm_cvtepu8_epi16(_mm_loadl_epi64(low8)), start);
-      const __m128i x1 = _mm_add_epi16(_mm_cvtepu8_epi16(_mm_loadl_epi64(high4)),
-                                       _mm_add_epi16(start, _mm_set1_epi16(8)));
-      const __m128i is_run = _mm_set1_epi8(static_cast<char>(-(run != 0)));
-      const auto* xs = reinterpret_cast<const __m128i*>(f.x + at);
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(x + k),
-                       _mm_blendv_epi8(x0, _mm_loadu_si128(xs), is_run));
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(x + k + first), x1);
-      splat(y + k, f.row[last(kinds.row, at)]);
-      splat(lows + k, f.low[last(kinds.low, at)]);
-      const __m128i ons = _mm_loadu_si128(reinterpret_cast<const __m128i*>(f.on + at));
-      _mm_storeu_si128(
-          reinterpret_cast<__m128i*>(on + k),
-          _mm_blendv_epi8(_mm_set1_epi8(static_cast<char>(f.on[origin])), ons, is_run));
-      k += first + static_cast<unsigned>(_mm_popcnt_u32(mask >> 8));
-    }
+    if (!sort(words + 2 * i, width_, height_, high, b)) break;
+    if (base_ > 0x7ff && (b.vector >> kFirst & 1) != 0) break;  // it runs on outside
+    b.y[kRow] = static_cast<std::uint16_t>((packed_ >> 12) & 0x7ff);
+    b.low_time[kLow] = static_cast<std::uint16_t>((packed_ >> 23) & 0xfff);
+    b.x[kBase] = static_cast<std::uint16_t>(base_);
+    b.on[kBase] = polarity_ != 0;
+    const std::size_t k = expand(b, lows, out);
     std::uint64_t* const t = out.t.get() + out.size;
     for (std::size_t j = 0; j < k; j += 4) {
-      const __m128i low = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(lows + j));
-      _mm256_storeu_si256(reinterpret_cast<__m256i*>(t + j),
-                          _mm256_or_si256(_mm256_cvtepu16_epi64(low), time));
+      const __m256i low =
+          _mm256_cvtepu16_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(lows + j)));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(t + j), _mm256_or_si256(low, time));
     }
     out.size += k;
-    const unsigned end = kFirst + kWords - 1, base = last(kinds.base, end);
-    packed_ = std::uint64_t{f.row[last(kinds.row, end)]} << 12 |
-              std::uint64_t{f.low[last(kinds.low, end)]} << 23;
-    const std::uint32_t step = 12 * static_cast<unsigned>(_mm_popcnt_u64(kinds.vector >> base)) -
-                               4 * static_cast<unsigned>(_mm_popcnt_u64(kinds.vector8 >> base));
-    if (base != kBase) polarity_ = f.on[base] != 0 ? 0x800 : 0;
-    if (base != kBase || step != 0) base_ = f.x[base] + step;
+    leave(b);
   }
   return i;
 }
