@@ -49,6 +49,21 @@ class RecordingFile:
             raise RecordingError(self.path, what, "check the disk", offset) from error
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def read_into(self, offset: int, buffer: memoryview) -> int:
+        """Fills `buffer` from `offset` on; the bytes read: fewer only at the end of the file.
+
+        For passes over a whole file: one buffer for all of it costs no page faults.
+        """
+        size = 0
+        try:
+            self._file.seek(offset)
+            while size < len(buffer) and (n := self._file.readinto(buffer[size:])):
+                size += n
+        except OSError as error:
+            what = f"reading failed ({error.strerror})"
+            raise RecordingError(self.path, what, "check the disk", offset + size) from error
+        return size
+
     def close(self) -> None:
         """Closes the file; reading on raises ValueError."""
         self._file.close()

@@ -16,7 +16,7 @@ CHUNK_EVENTS = 65_536
 class Decoder(Protocol):
     """A native decoder: any chunking of the bytes gives the same events."""
 
-    def decode(self, data: bytes, /) -> tuple[Any, Any, Any, Any]:
+    def decode(self, data: memoryview, /) -> tuple[Any, Any, Any, Any]:
         """The columns t, x, y, on of the events that end in these bytes."""
         ...
 
@@ -95,9 +95,10 @@ class StreamRecording:
         decoder = self._new_decoder()
         dropped, skipped = decoder.dropped, decoder.skipped
         offset = self.position = self._first
-        while data := self._file.read(offset, CHUNK_BYTES):
-            offset += len(data)
-            packet = Packet(*decoder.decode(data))
+        buffer = memoryview(bytearray(CHUNK_BYTES))
+        while size := self._file.read_into(offset, buffer):
+            offset += size
+            packet = Packet(*decoder.decode(buffer[:size]))
             dropped = _add_rise(self._dropped, dropped, decoder.dropped)
             skipped = _add_rise(self._skipped, skipped, decoder.skipped)
             self.position = offset
