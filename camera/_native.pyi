@@ -103,6 +103,19 @@ class Evt3Decoder(_Decoder):
 
     def __init__(self, width: int, height: int) -> None: ...
 
+class Aedat2Layout(enum.Enum):
+    dvs128 = 0
+    davis = 1
+
+class Aedat2Decoder(_Decoder):
+    """AEDAT 2.0.
+
+    dropped: out_of_bounds.
+    skipped: special, aps, imu (words), time_backwards.
+    """
+
+    def __init__(self, width: int, height: int, layout: Aedat2Layout) -> None: ...
+
 def read_aedat4_header(data: _Bytes) -> tuple[int, int, bytes]:
     """Compression, table position (-1 unknown) and XML of a size-prefixed IOHeader.
 

@@ -24,7 +24,6 @@ _BAGS = (
 #: What is recognised but not read: how the file starts, the format's name, the remedy.
 _REFUSED = (
     (b"#!AER-DAT3", "AEDAT 3", "convert it to AEDAT4 with DV"),
-    (b"#!AER-DAT2", "AEDAT 2", "convert it to AEDAT4 with DV"),
     (b"#!AER-DAT1", "AEDAT 1", "convert it to AEDAT 2 with jAER, then to AEDAT4 with DV"),
     (b"Event Stream", "Event Stream (.es)", "convert it to AEDAT4 with faery"),
     (b"\x89HDF\r\n\x1a\n", "HDF5", f"{TO_DAT_TO_AEDAT4} (HDF5 of Metavision only)"),
@@ -41,6 +40,7 @@ def _starts(*magic: bytes) -> Callable[[bytes], bool]:
 #: formats that are told by their structure.
 _READERS: list[tuple[Callable[[bytes], bool], str, str]] = [
     (_starts(b"#!AER-DAT4.0\r\n"), "saccade.camera.formats.aedat4", "Aedat4Recording"),
+    (_starts(b"#!AER-DAT2.0"), "saccade.camera.formats.aedat2", "open_aedat2"),
     (_starts(b"%"), "saccade.camera.formats.raw", "open_raw"),
 ]
 

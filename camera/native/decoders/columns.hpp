@@ -56,7 +56,8 @@ class WrappingClock {
   }
 
  private:
-  static constexpr std::uint32_t kMask = (1u << Bits) - 1, kHalf = 1u << (Bits - 1);
+  static constexpr std::uint32_t kMask = static_cast<std::uint32_t>((std::uint64_t{1} << Bits) - 1);
+  static constexpr std::uint32_t kHalf = 1u << (Bits - 1);
 
   std::uint64_t epoch_ = 0;
   std::uint32_t high_ = 0, before_jump_ = 0;
