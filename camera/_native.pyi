@@ -116,6 +116,21 @@ class Aedat2Decoder(_Decoder):
 
     def __init__(self, width: int, height: int, layout: Aedat2Layout) -> None: ...
 
+class EsKind(enum.Enum):
+    dvs = 0
+    atis = 1
+    colour = 2
+
+class EsDecoder(_Decoder):
+    """Event Stream. dropped: out_of_bounds. skipped: exposures (of an ATIS)."""
+
+    def __init__(self, width: int, height: int, kind: EsKind) -> None: ...
+
+class NmnistDecoder(_Decoder):
+    """N-MNIST. dropped: out_of_bounds. skipped: time_overflows, time_backwards."""
+
+    def __init__(self, width: int, height: int) -> None: ...
+
 def read_aedat4_header(data: _Bytes) -> tuple[int, int, bytes]:
     """Compression, table position (-1 unknown) and XML of a size-prefixed IOHeader.
 

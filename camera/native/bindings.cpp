@@ -6,6 +6,7 @@ namespace nb = nanobind;
 void bind_aedat(nb::module_& m);
 void bind_decoders(nb::module_& m);
 void bind_frames(nb::module_& m);
+void bind_plain(nb::module_& m);
 void bind_simulate(nb::module_& m);
 
 NB_MODULE(_native, m) {
@@ -13,5 +14,6 @@ NB_MODULE(_native, m) {
   bind_aedat(m);
   bind_decoders(m);
   bind_frames(m);
+  bind_plain(m);
   bind_simulate(m);
 }

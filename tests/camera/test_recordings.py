@@ -180,7 +180,6 @@ REFUSED = {
     "EVT4": (b"% evt 4.0\n\0\x80", "'EVT4' is not read"),
     "DAT": (b"% Data file containing CD events.\n% Version 2\n\x0c\x08", "DAT is not read"),
     "AEDAT 3": (b"#!AER-DAT3.1\r\n#", "AEDAT 3 is not read"),
-    "ES": (b"Event Stream\x02\0\0", "Event Stream (.es) is not read"),
     "HDF5": (
         b"\x89HDF\r\n\x1a\n\0",
         "HDF5 is not read; convert it to DAT with metavision_file_to_dat",
@@ -244,7 +243,6 @@ def test_the_given_geometry_takes_precedence(tmp_path: Path) -> None:
     [
         "dat/ncars_004397.dat",
         "dat/person_qvga_v2_faery.dat",
-        "es/tool_qvga.es",
         "hdf5/person_qvga_evlib.h5",
         "ros/test_events_1.bag",
     ],
