@@ -8,7 +8,8 @@
 namespace saccade {
 namespace {
 
-constexpr std::size_t kRecord = 8, kBlock = 32;
+constexpr std::size_t kRecord = 8, kBlock = 8;
+constexpr std::uint32_t kRise = 1u << 30;
 constexpr unsigned kLowBits = 4;  // of the time, below those that the clock takes
 
 std::uint32_t load(const std::uint8_t* bytes) {
@@ -18,10 +19,64 @@ std::uint32_t load(const std::uint8_t* bytes) {
 }
 
 template <unsigned XBits, unsigned YBits>
-struct Layout {
-  static std::uint32_t x(std::uint32_t word) { return word & ((1u << XBits) - 1); }
-  static std::uint32_t y(std::uint32_t word) { return (word >> XBits) & ((1u << YBits) - 1); }
-  static bool on(std::uint32_t word) { return (word >> (XBits + YBits)) & 1; }
+struct Layout {  // of one word, or of four
+  template <typename W>
+  SACCADE_INLINE static W x(W word) {
+    return word & ((1u << XBits) - 1);
+  }
+  template <typename W>
+  SACCADE_INLINE static W y(W word) {
+    return (word >> XBits) & ((1u << YBits) - 1);
+  }
+  template <typename W>
+  SACCADE_INLINE static W on(W word) {
+    return (word >> (XBits + YBits)) & 1u;
+  }
+};
+
+// The low halves of eight numbers.
+SACCADE_INLINE U16x8 narrow(U32x4 a, U32x4 b) {
+  const U16x8 c = reinterpret_cast<U16x8>(a), d = reinterpret_cast<U16x8>(b);
+  return SACCADE_SHUFFLE(U16x8, c, d, 0, 2, 4, 6, 8, 10, 12, 14);
+}
+
+template <unsigned XBits, unsigned YBits>
+struct Block {  // eight records
+  using Word = Layout<XBits, YBits>;
+  U32x4 t0, t1, w0, w1;
+
+  SACCADE_INLINE explicit Block(const std::uint8_t* records) {
+    const U32x4 a = load_vector<U32x4>(records), b = load_vector<U32x4>(records + 16);
+    const U32x4 c = load_vector<U32x4>(records + 32), d = load_vector<U32x4>(records + 48);
+    t0 = SACCADE_SHUFFLE(U32x4, a, b, 0, 2, 4, 6);
+    t1 = SACCADE_SHUFFLE(U32x4, c, d, 0, 2, 4, 6);
+    w0 = SACCADE_SHUFFLE(U32x4, a, b, 1, 3, 5, 7);
+    w1 = SACCADE_SHUFFLE(U32x4, c, d, 1, 3, 5, 7);
+  }
+
+  // Whether an event is outside of the sensor or earlier than the one before, at first last[3].
+  SACCADE_INLINE bool is_bad(U32x4 last, U32x4 width, U32x4 height) const {
+    const U32x4 before0 = SACCADE_SHUFFLE(U32x4, last, t0, 3, 4, 5, 6);
+    const U32x4 before1 = SACCADE_SHUFFLE(U32x4, t0, t1, 3, 4, 5, 6);
+    const auto outside = (Word::x(w0) >= width) | (Word::x(w1) >= width) | (Word::y(w0) >= height) |
+                         (Word::y(w1) >= height);
+    const U64x2 bad = reinterpret_cast<U64x2>(outside | (t0 < before0) | (t1 < before1));
+    return (bad[0] | bad[1]) != 0;
+  }
+
+  SACCADE_INLINE void store(U32x4 epoch, std::uint64_t* t, std::uint16_t* x, std::uint16_t* y,
+                            bool* on) const {
+    store_vector(t, SACCADE_SHUFFLE(U32x4, t0, epoch, 0, 4, 1, 5));
+    store_vector(t + 2, SACCADE_SHUFFLE(U32x4, t0, epoch, 2, 4, 3, 5));
+    store_vector(t + 4, SACCADE_SHUFFLE(U32x4, t1, epoch, 0, 4, 1, 5));
+    store_vector(t + 6, SACCADE_SHUFFLE(U32x4, t1, epoch, 2, 4, 3, 5));
+    store_vector(x, narrow(Word::x(w0), Word::x(w1)));
+    store_vector(y, narrow(Word::y(w0), Word::y(w1)));
+    const U8x16 signs = reinterpret_cast<U8x16>(narrow(Word::on(w0), Word::on(w1)));
+    const U8x16 packed =
+        SACCADE_SHUFFLE(U8x16, signs, signs, 0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14);
+    std::memcpy(on, &packed, kBlock);
+  }
 };
 
 }  // namespace
@@ -50,65 +105,32 @@ EventColumns DatDecoder::decode(const std::uint8_t* bytes, std::size_t n_bytes) 
   return out;
 }
 
-void DatDecoder::run(const std::uint8_t* records, std::size_t n, EventColumns& out) {
-  if (version_ == 1)
-    avx2_ ? run_avx2<9, 8>(records, n, out) : run_anywhere<9, 8>(records, n, out);
-  else
-    avx2_ ? run_avx2<14, 14>(records, n, out) : run_anywhere<14, 14>(records, n, out);
-}
-
-// Blocks in which all is well, which is nearly all of them, have neither branches nor state.
+// The blocks up to the first in which not all is well: inside the sensor, and times that never
+// fall and rise so little that the clock takes them one by one with the same result as all at once.
+// Nearly all are, and they need neither branches nor state. Returns how many.
 template <unsigned XBits, unsigned YBits>
-SACCADE_INLINE void DatDecoder::run_inlined(const std::uint8_t* records, std::size_t n,
-                                            EventColumns& out) {
-  using Word = Layout<XBits, YBits>;
-  const std::uint32_t width = width_, height = height_;
-  for (; n >= kBlock; n -= kBlock, records += kBlock * kRecord) {
-    std::uint32_t times[kBlock], words[kBlock];
-    for (std::size_t i = 0; i < kBlock; ++i) {
-      times[i] = load(records + i * kRecord);
-      words[i] = load(records + i * kRecord + 4);
-    }
-    std::uint32_t bad = 0;
-    for (std::size_t i = 0; i < kBlock; ++i)
-      bad |= (Word::x(words[i]) >= width) | (Word::y(words[i]) >= height);
-    for (std::size_t i = 1; i < kBlock; ++i) bad |= times[i] < times[i - 1];
-    const bool rises = static_cast<std::uint32_t>(time_) <= times[0];
-    if (bad || !rises || !rises_to(times[kBlock - 1])) {
-      run_slowly<XBits, YBits>(records, kBlock, out);
-      continue;
-    }
-    const std::uint64_t epoch = time_ >> 32 << 32;
-    std::uint64_t* const t = out.t.get() + out.size;
-    std::uint16_t* const x = out.x.get() + out.size;
-    std::uint16_t* const y = out.y.get() + out.size;
-    bool* const on = out.on.get() + out.size;
-    for (std::size_t i = 0; i < kBlock; ++i) t[i] = epoch | times[i];
-    for (std::size_t i = 0; i < kBlock; ++i) x[i] = static_cast<std::uint16_t>(Word::x(words[i]));
-    for (std::size_t i = 0; i < kBlock; ++i) y[i] = static_cast<std::uint16_t>(Word::y(words[i]));
-    for (std::size_t i = 0; i < kBlock; ++i) on[i] = Word::on(words[i]);
-    out.size += kBlock;
-    clock_.advance(times[kBlock - 1] >> kLowBits);
-    time_ = epoch | times[kBlock - 1];
+SACCADE_INLINE std::size_t DatDecoder::run_good(const std::uint8_t* records, std::size_t n_blocks,
+                                                EventColumns& out) {
+  if (!clock_.started()) return 0;
+  std::uint64_t* t = out.t.get() + out.size;
+  std::uint16_t* x = out.x.get() + out.size;
+  std::uint16_t* y = out.y.get() + out.size;
+  bool* on = out.on.get() + out.size;
+  const U32x4 width = U32x4{} + width_, height = U32x4{} + height_;
+  const U32x4 epoch = U32x4{} + static_cast<std::uint32_t>(time_ >> 32);
+  const std::uint32_t first = static_cast<std::uint32_t>(time_);
+  U32x4 last = U32x4{} + first;
+  std::size_t i = 0;
+  for (; i < n_blocks; ++i, records += kBlock * kRecord) {
+    const Block<XBits, YBits> block(records);
+    if (block.is_bad(last, width, height) || block.t1[3] - first >= kRise) break;
+    block.store(epoch, t + i * kBlock, x + i * kBlock, y + i * kBlock, on + i * kBlock);
+    last = block.t1;
   }
-  run_slowly<XBits, YBits>(records, n, out);
-}
-
-// Whether times that never fall from the last one to this leave the clock in its period, by steps
-// that it would take one by one with the same result as all at once.
-inline bool DatDecoder::rises_to(std::uint32_t t) const {
-  return clock_.started() && t - static_cast<std::uint32_t>(time_) < 1u << 30;
-}
-
-template <unsigned XBits, unsigned YBits>
-void DatDecoder::run_anywhere(const std::uint8_t* records, std::size_t n, EventColumns& out) {
-  run_inlined<XBits, YBits>(records, n, out);
-}
-
-template <unsigned XBits, unsigned YBits>
-SACCADE_AVX2 void DatDecoder::run_avx2(const std::uint8_t* records, std::size_t n,
-                                       EventColumns& out) {
-  run_inlined<XBits, YBits>(records, n, out);
+  out.size += i * kBlock;
+  clock_.advance(last[3] >> kLowBits);
+  time_ = (time_ >> 32 << 32) | last[3];
+  return i;
 }
 
 template <unsigned XBits, unsigned YBits>
@@ -130,6 +152,31 @@ void DatDecoder::run_slowly(const std::uint8_t* records, std::size_t n, EventCol
     out.y[k] = static_cast<std::uint16_t>(Word::y(word));
     out.on[k] = Word::on(word);
   }
+}
+
+template <unsigned XBits, unsigned YBits>
+SACCADE_INLINE void DatDecoder::run_inlined(const std::uint8_t* records, std::size_t n,
+                                            EventColumns& out) {
+  while (n > 0) {
+    const std::size_t good = run_good<XBits, YBits>(records, n / kBlock, out) * kBlock;
+    const std::size_t bad = std::min(n - good, kBlock);
+    run_slowly<XBits, YBits>(records + good * kRecord, bad, out);
+    records += (good + bad) * kRecord;
+    n -= good + bad;
+  }
+}
+
+void DatDecoder::run(const std::uint8_t* records, std::size_t n, EventColumns& out) {
+  avx2_ ? run_avx2(records, n, out) : run_anywhere(records, n, out);
+}
+
+void DatDecoder::run_anywhere(const std::uint8_t* records, std::size_t n, EventColumns& out) {
+  version_ == 1 ? run_inlined<9, 8>(records, n, out) : run_inlined<14, 14>(records, n, out);
+}
+
+SACCADE_AVX2 void DatDecoder::run_avx2(const std::uint8_t* records, std::size_t n,
+                                       EventColumns& out) {
+  version_ == 1 ? run_inlined<9, 8>(records, n, out) : run_inlined<14, 14>(records, n, out);
 }
 
 }  // namespace saccade

@@ -20,15 +20,14 @@ class DatDecoder {
 
  private:
   void run(const std::uint8_t* records, std::size_t n, EventColumns& out);
-  template <unsigned XBits, unsigned YBits>
   void run_anywhere(const std::uint8_t* records, std::size_t n, EventColumns& out);
-  template <unsigned XBits, unsigned YBits>
   void run_avx2(const std::uint8_t* records, std::size_t n, EventColumns& out);
   template <unsigned XBits, unsigned YBits>
   void run_inlined(const std::uint8_t* records, std::size_t n, EventColumns& out);
   template <unsigned XBits, unsigned YBits>
   void run_slowly(const std::uint8_t* records, std::size_t n, EventColumns& out);
-  bool rises_to(std::uint32_t t) const;
+  template <unsigned XBits, unsigned YBits>
+  std::size_t run_good(const std::uint8_t* records, std::size_t n_blocks, EventColumns& out);
 
   std::uint32_t width_, height_, version_;
   bool avx2_;

@@ -17,7 +17,8 @@ std::uint32_t load(const std::uint8_t* bytes) {
   return value;
 }
 
-std::size_t count_events(const std::uint8_t* words, std::size_t n_words, std::size_t head_at) {
+SACCADE_INLINE std::size_t count_inlined(const std::uint8_t* words, std::size_t n_words,
+                                         std::size_t head_at) {
   std::size_t n = 0;
   for (std::size_t i = 0; i < n_words; ++i) {
     const std::uint32_t head = load(words + i * kWord + head_at);
@@ -25,6 +26,15 @@ std::size_t count_events(const std::uint8_t* words, std::size_t n_words, std::si
     n += count_bits(head < kEventsBelow ? mask : 0);
   }
   return n;
+}
+
+std::size_t count_anywhere(const std::uint8_t* words, std::size_t n_words, std::size_t head_at) {
+  return count_inlined(words, n_words, head_at);
+}
+
+SACCADE_AVX2 std::size_t count_avx2(const std::uint8_t* words, std::size_t n_words,
+                                    std::size_t head_at) {
+  return count_inlined(words, n_words, head_at);
 }
 
 }  // namespace
@@ -44,8 +54,8 @@ EventColumns Evt21Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes
     n_bytes -= taken;
   }
   const std::size_t n_first = n_pending_ == kWord ? 1 : 0, n_words = n_bytes / kWord;
-  EventColumns out(count_events(pending_, n_first, head_at_) +
-                   count_events(bytes, n_words, head_at_) + kSlack);
+  const auto count = avx2_ ? count_avx2 : count_anywhere;
+  EventColumns out(count(pending_, n_first, head_at_) + count(bytes, n_words, head_at_) + kSlack);
   if (n_first > 0) {
     run(pending_, 1, out);
     n_pending_ = 0;
