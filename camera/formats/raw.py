@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from saccade.camera import _native
 from saccade.camera.errors import RecordingError
@@ -95,15 +96,15 @@ def _is_legacy(file: RecordingFile, fields: dict[str, str], first: int) -> bool:
             what = f"EVT2.1 with the endianness {stated[:40]!r} is not read"
             raise RecordingError(file.path, what, "record in EVT3 or EVT2")
         return stated == "legacy"
-    halves = np.frombuffer(file.read(first, _ORDER_BYTES & ~7), np.uint8)
-    halves = halves[: len(halves) // 8 * 8].view("<u4").reshape(-1, 2)
-    legacy, little = _rising_times(halves[:, 0]), _rising_times(halves[:, 1])
+    start = file.read(first, _ORDER_BYTES)
+    halves = np.frombuffer(start, np.dtype("<u4"), len(start) // 8 * 2)
+    legacy, little = _rising_times(halves[::2]), _rising_times(halves[1::2])
     if max(legacy, little) >= 4 and max(legacy, little) > 8 * min(legacy, little):
         return legacy > little
     return _sensor(fields)[0] not in ("", "GenX320")
 
 
-def _rising_times(heads: np.ndarray) -> int:
+def _rising_times(heads: NDArray[np.uint32]) -> int:
     """How often, were these the heads of words, a TIME_HIGH would follow closely on the last."""
     times = heads[heads >> 28 == 8].astype(np.int64)
     steps = np.diff(times)
