@@ -25,6 +25,7 @@ constexpr std::size_t kSlack = 32;
 using U8x16 = std::uint8_t __attribute__((vector_size(16)));
 using U16x8 = std::uint16_t __attribute__((vector_size(16)));
 using U32x4 = std::uint32_t __attribute__((vector_size(16)));
+using I32x4 = std::int32_t __attribute__((vector_size(16)));
 using U64x2 = std::uint64_t __attribute__((vector_size(16)));
 
 // Of the elements of a and then b those with these numbers; GCC 11 lacks Clang's builtin.
