@@ -131,6 +131,33 @@ class NmnistDecoder(_Decoder):
 
     def __init__(self, width: int, height: int) -> None: ...
 
+class Evt21Decoder(_Decoder):
+    """Prophesee EVT2.1; x and y have 11 bits, as in EVT3.
+
+    Args:
+        legacy: a word's head comes before its mask (as the IMX636 sends them), not after it.
+        wide: may use the machine's widest instructions; the events are the same without.
+
+    dropped: before_time, out_of_bounds, unknown_word (words).
+    skipped: triggers, others, continued, time_backwards.
+    """
+
+    def __init__(self, width: int, height: int, legacy: bool, wide: bool = True) -> None: ...
+
+class DatDecoder(_Decoder):
+    """Prophesee DAT of version 1 or 2, from the first record on.
+
+    The 32-bit time wraps after 71 min 35 s: a fall by more than half of that is a wrap.
+
+    Args:
+        wide: may use the machine's widest instructions; the events are the same without.
+
+    dropped: out_of_bounds.
+    skipped: time_backwards.
+    """
+
+    def __init__(self, width: int, height: int, version: int, wide: bool = True) -> None: ...
+
 def read_aedat4_header(data: _Bytes) -> tuple[int, int, bytes]:
     """Compression, table position (-1 unknown) and XML of a size-prefixed IOHeader.
 

@@ -52,7 +52,7 @@ class Recording(Protocol):
 
     Attributes:
         path: as the user named it.
-        format: "aedat4", "evt2" or "evt3".
+        format: "aedat4", "evt2", "evt21", "evt3" or "dat".
         sensor: the sensor's or the camera's name, "" where the file does not tell.
         width, height: the sensor's size in pixels.
         size_bytes: the file's size when it was opened.
@@ -100,7 +100,7 @@ class Recording(Protocol):
 def open_recording(
     path: str | os.PathLike[str], geometry: tuple[int, int] | None = None
 ) -> Recording:
-    """Opens an AEDAT4 or a Prophesee RAW (EVT2, EVT3) file.
+    """Opens an AEDAT4, a Prophesee RAW (EVT2, EVT2.1, EVT3) or a DAT file.
 
     Args:
         path: the file; its extension does not matter.
@@ -131,4 +131,6 @@ def _refusal(path: str, start: bytes) -> RecordingError:
         if start.startswith(magic):
             return RecordingError(path, f"{name} is not read", remedy)
     what = "its content is of no known format"
-    return RecordingError(path, what, "AEDAT4 and Prophesee RAW (EVT2, EVT3) are read")
+    return RecordingError(
+        path, what, "AEDAT4 and Prophesee RAW (EVT2, EVT2.1, EVT3) or DAT are read"
+    )

@@ -1,17 +1,22 @@
-"""Reads Prophesee RAW files: a text header, then EVT2 or EVT3 words."""
+"""Reads Prophesee RAW files: a text header, then EVT2, EVT2.1 or EVT3 words."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from saccade.camera import _native
 from saccade.camera.errors import RecordingError
 from saccade.camera.formats.file import RecordingFile
-from saccade.camera.formats.stream import StreamRecording
+from saccade.camera.formats.stream import Decoder, StreamRecording
 
 TO_DAT_TO_AEDAT4 = "convert it to DAT with metavision_file_to_dat, then to AEDAT4 with faery"
 _HEADER_LIMIT = 1 << 20
+_ORDER_BYTES = 64 << 10  # looked at for the order of EVT2.1 words
 _VGA, _HD = (640, 480), (1280, 720)
 
 # Without `% end`, the header ends at the first line without a '%', but a word may well begin with
@@ -46,22 +51,64 @@ _BY_SYSTEM = {
 
 
 def open_raw(file: RecordingFile, geometry: tuple[int, int] | None = None) -> StreamRecording:
-    """An EVT2 or EVT3 file; `file` starts with a '%'.
+    """An EVT2, EVT2.1 or EVT3 file, or a DAT file, which begins alike; `file` starts with a '%'.
 
     Raises RecordingError where the header is damaged, or names no encoding or no geometry.
     """
     fields, first = read_header(file)
-    encoding = _encoding(file.path, fields)
+    encoding = _encoding(file.path, fields, file.read(first, 2))
+    if encoding == "dat":
+        from saccade.camera.formats.dat import open_dat
+
+        return open_dat(file, fields, first, geometry)
     sensor, inferred = _sensor(fields)
-    size = geometry or _stated_geometry(fields) or inferred
+    size = geometry or stated_geometry(fields) or inferred
     if first < file.size and size is None:
         what = "its header does not tell the sensor's size"
         raise RecordingError(file.path, what, "give it with --geometry WxH")
-    kind = _native.Evt2Decoder if encoding == "evt2" else _native.Evt3Decoder
     width, height = size or (1, 1)  # of a file without events, which is refused as such
+    decoder = _decoder(file, encoding, fields, first)
     return StreamRecording(
-        file, encoding, (width, height), first, lambda: kind(width, height), sensor
+        file, encoding, (width, height), first, lambda: decoder(width, height), sensor
     )
+
+
+def _decoder(
+    file: RecordingFile, encoding: str, fields: dict[str, str], first: int
+) -> Callable[[int, int], Decoder]:
+    if encoding == "evt2":
+        return _native.Evt2Decoder
+    if encoding == "evt3":
+        return _native.Evt3Decoder
+    legacy = _is_legacy(file, fields, first)
+    return lambda width, height: _native.Evt21Decoder(width, height, legacy)
+
+
+def _is_legacy(file: RecordingFile, fields: dict[str, str], first: int) -> bool:
+    """Whether an EVT2.1 word's head comes before its mask.
+
+    Where the header does not state it: as the words themselves show it, else as OpenEB has it
+    (psee_raw_file_header.cpp): legacy of the systems up to the IMX636, little of all others.
+    """
+    stated = (_options(fields).get("endianness") or fields.get("endianness", "")).lower()
+    if stated:
+        if stated not in ("legacy", "little"):
+            what = f"EVT2.1 with the endianness {stated[:40]!r} is not read"
+            raise RecordingError(file.path, what, "record in EVT3 or EVT2")
+        return stated == "legacy"
+    start = file.read(first, _ORDER_BYTES)
+    halves = np.frombuffer(start, np.dtype("<u4"), len(start) // 8 * 2)
+    legacy, little = _rising_times(halves[::2]), _rising_times(halves[1::2])
+    if max(legacy, little) >= 4 and max(legacy, little) > 8 * min(legacy, little):
+        return legacy > little
+    return _sensor(fields)[0] not in ("", "GenX320")
+
+
+def _rising_times(heads: NDArray[np.uint32]) -> int:
+    """How often, were these the heads of words, a TIME_HIGH would follow closely on the last."""
+    times = heads[heads >> 28 == 8].astype(np.int64)
+    steps = np.diff(times)
+    return int(np.count_nonzero((steps > 0) & (steps <= 64)))
 
 
 def read_header(file: RecordingFile) -> tuple[dict[str, str], int]:
@@ -98,25 +145,32 @@ def _fields(header: bytes) -> dict[str, str]:
     return fields
 
 
-def _encoding(path: str, fields: dict[str, str]) -> Literal["evt2", "evt3"]:
+def _encoding(
+    path: str, fields: dict[str, str], start: bytes
+) -> Literal["evt2", "evt21", "evt3", "dat"]:
+    """What the header names; `start` is the first two bytes after it."""
     stated = fields.get("format", "").partition(";")[0].strip().upper()
     if not stated and "evt" in fields:
         stated = "EVT" + fields["evt"].removesuffix(".0").replace(".", "")
-    if stated in ("EVT2", "EVT3"):
-        return "evt2" if stated == "EVT2" else "evt3"
+    if stated == "EVT2":
+        return "evt2"
     if stated == "EVT21":
-        raise RecordingError(path, "EVT2.1 is not read", TO_DAT_TO_AEDAT4)
+        return "evt21"
+    if stated == "EVT3":
+        return "evt3"
     if stated:
         what = f"the encoding {stated[:40]!r} is not read"
         raise RecordingError(path, what, "record in EVT3 or EVT2")
-    if "version" in fields or fields.get("data", "").lower().startswith("file containing"):
-        raise RecordingError(path, "DAT is not read", "convert it to AEDAT4 with faery")
+    names_dat = fields.get("data", "").lower().startswith("file containing")
+    if "version" in fields or names_dat or start in (b"\x00\x08", b"\x0c\x08"):
+        return "dat"
     what = "its header names no encoding (EVT2 or EVT3)"
     raise RecordingError(path, what, "check that this is a Prophesee RAW file")
 
 
-def _stated_geometry(fields: dict[str, str]) -> tuple[int, int] | None:
-    options = dict(part.strip().split("=", 1) for part in _options(fields) if "=" in part)
+def stated_geometry(fields: dict[str, str]) -> tuple[int, int] | None:
+    """(width, height) where the header states them."""
+    options = _options(fields)
     text = f"{options.get('width')}x{options.get('height')}"
     for candidate in (text, fields.get("geometry", ""), _old_geometry(fields)):
         if match := re.fullmatch(r"(\d{1,9})x(\d{1,9})", candidate, re.ASCII):
@@ -124,8 +178,9 @@ def _stated_geometry(fields: dict[str, str]) -> tuple[int, int] | None:
     return None
 
 
-def _options(fields: dict[str, str]) -> list[str]:
-    return fields.get("format", "").lower().split(";")[1:]
+def _options(fields: dict[str, str]) -> dict[str, str]:
+    parts = (part.strip().split("=", 1) for part in fields.get("format", "").lower().split(";"))
+    return {part[0]: part[1] for part in parts if len(part) == 2}
 
 
 def _old_geometry(fields: dict[str, str]) -> str:

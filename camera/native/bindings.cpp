@@ -5,6 +5,7 @@ namespace nb = nanobind;
 
 void bind_aedat(nb::module_& m);
 void bind_decoders(nb::module_& m);
+void bind_evt(nb::module_& m);
 void bind_frames(nb::module_& m);
 void bind_plain(nb::module_& m);
 void bind_simulate(nb::module_& m);
@@ -13,6 +14,7 @@ NB_MODULE(_native, m) {
   m.doc() = "saccade's native core: decoders, frames and the event simulator.";
   bind_aedat(m);
   bind_decoders(m);
+  bind_evt(m);
   bind_frames(m);
   bind_plain(m);
   bind_simulate(m);

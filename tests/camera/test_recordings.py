@@ -175,10 +175,7 @@ REFUSED = {
     "long header": (b"% a b\n" * 200_000 + b"\0\x80", "longer than 1 MiB"),
     "long header, cut at a line": (b"% abcde\n" * 200_000 + b"\0\x80", "longer than 1 MiB"),
     "long line": (b"% " + b"a" * (2 << 20), "longer than 1 MiB"),
-    "EVT2.1": (b"% format EVT21;height=720;width=1280\n\0\x80", "EVT2.1 is not read; convert"),
-    "evt 2.1": (b"% evt 2.1\n% geometry 640x480\n\0\x80", "EVT2.1 is not read; convert"),
     "EVT4": (b"% evt 4.0\n\0\x80", "'EVT4' is not read"),
-    "DAT": (b"% Data file containing CD events.\n% Version 2\n\x0c\x08", "DAT is not read"),
     "AEDAT 3": (b"#!AER-DAT3.1\r\n#", "AEDAT 3 is not read"),
     "HDF5": (
         b"\x89HDF\r\n\x1a\n\0",
@@ -241,8 +238,6 @@ def test_the_given_geometry_takes_precedence(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "dat/ncars_004397.dat",
-        "dat/person_qvga_v2_faery.dat",
         "hdf5/person_qvga_evlib.h5",
         "ros/test_events_1.bag",
     ],

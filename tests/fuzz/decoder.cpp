@@ -1,4 +1,5 @@
-// libFuzzer target of one stream decoder: DECODER and HEADER are set by CMake.
+// libFuzzer target of one stream decoder: DECODER, HEADER and what follows width and height in its
+// constructor, MORE, are set by CMake.
 //
 // Any bytes, whole and in chunks: no crash, no read or write outside (the sanitizers say), all
 // events inside the sensor, and the same events however the bytes are cut.
@@ -39,7 +40,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::size_t step = 1 + data[0];  // the first byte chooses the chunks
   ++data;
   --size;
-  DECODER whole{kWidth, kHeight}, cut{kWidth, kHeight};
+  DECODER whole(kWidth, kHeight MORE), cut(kWidth, kHeight MORE);
   std::vector<Event> expected, events;
   append(whole.decode(data, size), expected);
   for (std::size_t at = 0; at < size; at += step) {

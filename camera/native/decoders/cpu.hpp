@@ -5,6 +5,8 @@
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define SACCADE_X86 1
 #define SACCADE_AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt")))
+#else
+#define SACCADE_AVX2
 #endif
 
 namespace saccade {
