@@ -100,6 +100,31 @@ class Evt3Decoder(_Decoder):
 
     def __init__(self, width: int, height: int) -> None: ...
 
+class _PacketDecoder(_Decoder):
+    """An encoding of event_camera_msgs/EventPacket; `start` goes before each packet."""
+
+    def __init__(self, width: int, height: int) -> None: ...
+    def start(self, time_base: int) -> None:
+        """A packet begins, `time_base` as its message states it (uint64)."""
+
+class LibcaerDecoder(_PacketDecoder):
+    """libcaer's polarity events; time base in ns.
+
+    dropped: out_of_bounds, marked_invalid, negative_time. skipped: time_backwards.
+    """
+
+class LibcaerCmpDecoder(_PacketDecoder):
+    """libcaer's events in 16-bit words; time base in ns.
+
+    dropped: missing_x, missing_base, out_of_bounds, unknown_word (words). skipped: time_backwards.
+    """
+
+class MonoDecoder(_PacketDecoder):
+    """64-bit words; time base and times in ns, of which whole us are given.
+
+    dropped: out_of_bounds. skipped: time_backwards.
+    """
+
 def read_aedat4_header(data: _Bytes) -> tuple[int, int, bytes]:
     """Compression, table position (-1 unknown) and XML of a size-prefixed IOHeader.
 

@@ -15,12 +15,6 @@ from saccade.camera.formats.raw import TO_DAT_TO_AEDAT4
 #: What a reader is chosen by: the first bytes of the file.
 START_BYTES = 4096
 
-_FROM_BAG = "convert its EVT3 packets to RAW with bag_to_raw of event_camera_tools"
-_BAGS = (
-    (b"#ROSBAG", "ROS bag"),
-    (b"SQLite format 3\0", "ROS 2 bag (db3)"),
-    (b"\x89MCAP0\r\n", "MCAP"),
-)
 #: What is recognised but not read: how the file starts, the format's name, the remedy.
 _REFUSED = (
     (b"#!AER-DAT3", "AEDAT 3", "convert it to AEDAT4 with DV"),
@@ -28,7 +22,7 @@ _REFUSED = (
     (b"#!AER-DAT1", "AEDAT 1", "convert it to AEDAT 2 with jAER, then to AEDAT4 with DV"),
     (b"Event Stream", "Event Stream (.es)", "convert it to AEDAT4 with faery"),
     (b"\x89HDF\r\n\x1a\n", "HDF5", f"{TO_DAT_TO_AEDAT4} (HDF5 of Metavision only)"),
-    *((magic, name, _FROM_BAG) for magic, name in _BAGS),
+    (b"\x28\xb5\x2f\xfd", "zstd", "unpack it with `zstd -d` (a ROS 2 bag compressed as a file)"),
 )
 
 
@@ -41,6 +35,9 @@ def _starts(*magic: bytes) -> Callable[[bytes], bool]:
 #: formats that are told by their structure.
 _READERS: list[tuple[Callable[[bytes], bool], str, str]] = [
     (_starts(b"#!AER-DAT4.0\r\n"), "saccade.camera.formats.aedat4", "Aedat4Recording"),
+    (_starts(b"#ROSBAG"), "saccade.camera.formats.ros", "open_bag1"),
+    (_starts(b"SQLite format 3\0"), "saccade.camera.formats.ros", "open_db3"),
+    (_starts(b"\x89MCAP0\r\n"), "saccade.camera.formats.ros", "open_mcap"),
     (_starts(b"%"), "saccade.camera.formats.raw", "open_raw"),
 ]
 
@@ -50,7 +47,7 @@ class Recording(Protocol):
 
     Attributes:
         path: as the user named it.
-        format: "aedat4", "evt2" or "evt3".
+        format: "aedat4", "evt2", "evt3", or a ROS bag's "evt3", "libcaer", "libcaer_cmp", "mono".
         sensor: the sensor's or the camera's name, "" where the file does not tell.
         width, height: the sensor's size in pixels.
         size_bytes: the file's size when it was opened.
@@ -98,7 +95,7 @@ class Recording(Protocol):
 def open_recording(
     path: str | os.PathLike[str], geometry: tuple[int, int] | None = None
 ) -> Recording:
-    """Opens an AEDAT4 or a Prophesee RAW (EVT2, EVT3) file.
+    """Opens an AEDAT4 or a Prophesee RAW (EVT2, EVT3) file, or a ROS bag (bag, db3, mcap).
 
     Args:
         path: the file; its extension does not matter.
@@ -129,4 +126,4 @@ def _refusal(path: str, start: bytes) -> RecordingError:
         if start.startswith(magic):
             return RecordingError(path, f"{name} is not read", remedy)
     what = "its content is of no known format"
-    return RecordingError(path, what, "AEDAT4 and Prophesee RAW (EVT2, EVT3) are read")
+    return RecordingError(path, what, "AEDAT4, Prophesee RAW (EVT2, EVT3) and ROS bags are read")

@@ -186,10 +186,7 @@ REFUSED = {
         b"\x89HDF\r\n\x1a\n\0",
         "HDF5 is not read; convert it to DAT with metavision_file_to_dat",
     ),
-    "bag": (
-        b"#ROSBAG V2.0\n",
-        "ROS bag is not read; convert its EVT3 packets to RAW with bag_to_raw",
-    ),
+    "zstd": (b"\x28\xb5\x2f\xfd\0", "zstd is not read; unpack it with `zstd -d`"),
 }
 
 

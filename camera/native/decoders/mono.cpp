@@ -1,0 +1,44 @@
+#include "mono.hpp"
+
+#include <cstring>
+
+namespace saccade {
+
+void MonoDecoder::start(std::uint64_t time_base) {
+  base_us_ = time_base / 1000;
+  base_rest_ns_ = time_base % 1000;
+}
+
+EventColumns MonoDecoder::decode(const std::uint8_t* bytes, std::size_t n_bytes) {
+  EventColumns out(carry_.words(n_bytes));
+  carry_.feed(bytes, n_bytes,
+              [&](const std::uint8_t* words, std::size_t n) { run(words, n, out); });
+  return out;
+}
+
+void MonoDecoder::run(const std::uint8_t* words, std::size_t n_words, EventColumns& out) {
+  std::uint64_t last = last_, backwards = 0;
+  const std::size_t first = out.size;
+  std::size_t k = first;
+  for (std::size_t i = 0; i < n_words; ++i) {
+    std::uint64_t word;
+    std::memcpy(&word, words + 8 * i, 8);
+    const auto column = static_cast<std::uint16_t>(word >> 32);
+    const auto row = static_cast<std::uint16_t>((word >> 48) & 0x7fff);
+    const std::uint64_t t = base_us_ + (base_rest_ns_ + (word & 0xffffffff)) / 1000;
+    out.t[k] = t;
+    out.x[k] = column;
+    out.y[k] = row;
+    out.on[k] = (word >> 63) != 0;
+    const bool inside = (column < width_) & (row < height_);
+    backwards += inside & (t < last);
+    last = inside ? t : last;
+    k += inside;
+  }
+  last_ = last;
+  backwards_ += backwards;
+  out_of_bounds_ += n_words - (k - first);
+  out.size = k;
+}
+
+}  // namespace saccade
