@@ -50,24 +50,18 @@ class _Reader:
 
     def _record(self, offset: int) -> tuple[dict[bytes, bytes], int, int]:
         """The header's fields, and where the data starts and ends."""
-        size = self._number(offset)
+        size = int.from_bytes(self._file.read(offset, 4), "little")
         if size > _HEADER_LIMIT:
             raise self._damage(f"a record's header states {size} bytes", offset)
-        header = memoryview(self._file.read(offset + 4, size))
+        head = memoryview(self._file.read(offset + 4, size + 4))
         start = offset + 8 + size
-        end = start + self._number(offset + 4 + size)
-        if len(header) < size or end > self._file.size:
+        end = start + int.from_bytes(head[size:], "little")
+        if len(head) < size + 4 or end > self._file.size:
             raise self._damage("the file is cut off inside a record", offset)
         try:
-            return _fields(header), start, end
+            return _fields(head[:size]), start, end
         except ValueError as error:
             raise self._damage(error, offset) from error
-
-    def _number(self, offset: int) -> int:
-        data = self._file.read(offset, 4)
-        if len(data) < 4:
-            raise self._damage("the file is cut off inside a record", offset)
-        return int.from_bytes(data, "little")
 
     def _chunk(
         self, header: dict[bytes, bytes], data: memoryview, offset: int
