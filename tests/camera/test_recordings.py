@@ -164,7 +164,7 @@ def test_the_geometry_of_raw_files(
 
 REFUSED = {
     "empty": (b"", "empty"),
-    "noise": (b"\x13\x37" * 40, "AEDAT4 and Prophesee RAW"),
+    "noise": (b"\x13\x37" * 40, "AEDAT4, Prophesee RAW (EVT2, EVT3) and ROS bags are read"),
     "text": (b"hello, world\n", "no known format"),
     "header only": (RAW_HEADER, "no event after the header"),
     "header cut off": (RAW_HEADER[:20], "ends inside its header"),
@@ -246,7 +246,6 @@ def test_the_given_geometry_takes_precedence(tmp_path: Path) -> None:
         "hdf5/person_qvga_evlib.h5",
         "aedat2/dvs128_walking_1.aedat",
         "aedat2/cochlea_not_a_camera.aedat",
-        "ros/test_events_1.bag",
     ],
 )
 def test_real_files_of_other_formats_are_refused_by_name(shared_data: Path, name: str) -> None:
