@@ -101,11 +101,11 @@ class Evt3Decoder(_Decoder):
     def __init__(self, width: int, height: int) -> None: ...
 
 class _PacketDecoder(_Decoder):
-    """An encoding of event_camera_msgs/EventPacket; `start` goes before each packet."""
+    """An encoding of event_camera_msgs/EventPacket, whose packets have time bases of their own."""
 
     def __init__(self, width: int, height: int) -> None: ...
-    def start(self, time_base: int) -> None:
-        """A packet begins, `time_base` as its message states it (uint64)."""
+    def announce(self, time_base: int, n_bytes: int) -> None:
+        """A packet of n_bytes (whole words) follows those announced before (uint64, uint64)."""
 
 class LibcaerDecoder(_PacketDecoder):
     """libcaer's polarity events; time base in ns.

@@ -34,6 +34,7 @@ _DECODERS: dict[str, Callable[[int, int], Decoder]] = {
     "libcaer_cmp": _native.LibcaerCmpDecoder,
     "mono": _native.MonoDecoder,
 }
+_WORD_BYTES = {"evt3": 2, "libcaer": 8, "libcaer_cmp": 2, "mono": 8}
 _COPY_AGAIN = "the events before are good; copy the file again"
 
 
@@ -109,18 +110,23 @@ class RosRecording:
         Raises RecordingError where the container or a message is damaged, or where a packet differs
         from the first one in its size or its encoding.
         """
-        decoder, sequence = self._new_decoder(), -1
-        for message in self._messages(self._file, self._set_position):
-            if message.type not in _TYPES:
-                continue
-            if message.topic != self._topic:
-                self._skipped["other_event_topics"] += 1
-                continue
-            packet = self._read(message)
-            if sequence >= 0 and packet.sequence != sequence + 1:
-                self._skipped["sequence_gaps"] += 1
-            sequence = packet.sequence
-            yield from self._events(decoder, packet, message.offset)
+        batch, sequence = _Batch(self._new_decoder(), self._dropped, self._skipped), -1
+        try:
+            for message in self._messages(self._file, self._set_position):
+                if message.type not in _TYPES:
+                    continue
+                if message.topic != self._topic:
+                    self._skipped["other_event_topics"] += 1
+                    continue
+                packet = self._read(message)
+                if sequence >= 0 and packet.sequence != sequence + 1:
+                    self._skipped["sequence_gaps"] += 1
+                sequence = packet.sequence
+                yield from batch.add(packet)
+        except RecordingError:
+            yield from batch.decode()
+            raise
+        yield from batch.decode()
 
     def close(self) -> None:
         """Closes the file."""
@@ -159,23 +165,46 @@ class RosRecording:
             encoding = printable(packet.encoding[:40])
             what = f"a packet encoded in {encoding!r} follows ones in {self.format}"
             raise RecordingError(self.path, what, _COPY_AGAIN, message.offset)
+        if len(packet.events) % _WORD_BYTES[self.format] != 0:
+            what = f"its packet of {len(packet.events)} bytes ends inside a word"
+            raise RecordingError(self.path, what, _COPY_AGAIN, message.offset)
         return packet
 
-    def _events(self, decoder: Decoder, packet: EventPacket, offset: int) -> Iterator[Packet]:
-        """The events of one message, decoded in pieces that bound the memory."""
-        if not isinstance(decoder, _native.Evt3Decoder):
-            cast("_native.LibcaerDecoder", decoder).start(packet.time_base)
+
+class _Batch:
+    """Packets that are decoded together, since many are of a few kilobytes; bounds the memory."""
+
+    def __init__(self, decoder: Decoder, dropped: dict[str, int], skipped: dict[str, int]) -> None:
+        self._decoder, self._dropped, self._skipped = decoder, dropped, skipped
+        self._counted = decoder.dropped, decoder.skipped
+        self._parts: list[bytes] = []
+        self._size = 0
+        timed = not isinstance(decoder, _native.Evt3Decoder)
+        self._announce = cast(_native.LibcaerDecoder, decoder).announce if timed else None
+
+    def add(self, packet: EventPacket) -> Iterator[Packet]:
+        """Takes a packet; the events of all so far where they are many."""
+        if self._announce is not None:
+            self._announce(packet.time_base, len(packet.events))
         for start in range(0, len(packet.events), CHUNK_BYTES):
-            before = decoder.dropped, decoder.skipped
-            columns = decoder.decode(cast(bytes, packet.events[start : start + CHUNK_BYTES]))
-            _add(self._dropped, before[0], decoder.dropped)
-            _add(self._skipped, before[1], decoder.skipped)
-            events = Packet(*columns)
-            for first in range(0, len(events), CHUNK_EVENTS):
-                yield events[first : first + CHUNK_EVENTS]
-        if decoder.pending_bytes:
-            what = f"its packet of {len(packet.events)} bytes ends inside a word"
-            raise RecordingError(self.path, what, _COPY_AGAIN, offset)
+            # Copied: a view would keep the whole chunk of the bag in memory, images and all.
+            part = bytes(packet.events[start : start + CHUNK_BYTES])
+            self._parts.append(part)
+            self._size += len(part)
+            if self._size >= CHUNK_BYTES:
+                yield from self.decode()
+
+    def decode(self) -> Iterator[Packet]:
+        """The events of what was taken since the last call."""
+        data, self._parts, self._size = b"".join(self._parts), [], 0
+        if not data:
+            return
+        events = Packet(*self._decoder.decode(data))
+        before, self._counted = self._counted, (self._decoder.dropped, self._decoder.skipped)
+        _add(self._dropped, before[0], self._counted[0])
+        _add(self._skipped, before[1], self._counted[1])
+        for first in range(0, len(events), CHUNK_EVENTS):
+            yield events[first : first + CHUNK_EVENTS]
 
 
 def _add(total: dict[str, int], before: dict[str, int], now: dict[str, int]) -> None:

@@ -59,11 +59,12 @@ class _Fields:
     def __init__(self, data: memoryview, order: str, aligned: bool) -> None:
         self._data, self._order, self._aligned, self._at = data, order, aligned, 0
 
-    def number(self, code: str) -> int:
-        size = struct.calcsize("=" + code)
+    def numbers(self, codes: str) -> tuple[int, ...]:
+        """Numbers of one size."""
+        size = struct.calcsize("=" + codes[0])
         if self._aligned:
             self._at += -self._at % size
-        return int(struct.unpack(self._order + code, self.bytes(size))[0])
+        return struct.unpack(self._order + codes, self.bytes(size * len(codes)))
 
     def bytes(self, size: int) -> memoryview:
         if size > len(self._data) - self._at:
@@ -72,7 +73,7 @@ class _Fields:
         return self._data[self._at - size : self._at]
 
     def text(self) -> str:
-        return bytes(self.bytes(self.number("I"))).rstrip(b"\0").decode(errors="replace")
+        return bytes(self.bytes(*self.numbers("I"))).rstrip(b"\0").decode(errors="replace")
 
 
 def read_event_packet(path: str, message: Message) -> EventPacket:
@@ -89,12 +90,12 @@ def read_event_packet(path: str, message: Message) -> EventPacket:
         raise RecordingError(path, what, remedy, message.offset)
     try:
         fields = _fields(message)
-        for code in "III" if message.encoding == "ros1" else "iI":
-            fields.number(code)  # the header's: the recorder's clock
+        fields.numbers("III" if message.encoding == "ros1" else "II")  # the recorder's clock
         fields.text()  # frame_id
-        height, width, sequence, base = (fields.number(code) for code in "IIQQ")
-        encoding, big = fields.text(), fields.number("B")
-        events = fields.bytes(fields.number("I"))
+        height, width = fields.numbers("II")
+        sequence, base = fields.numbers("QQ")
+        encoding, (big,) = fields.text(), fields.numbers("B")
+        events = fields.bytes(*fields.numbers("I"))
     except ValueError as error:
         what, remedy = f"its message is damaged: {error}", "copy the file again"
         raise RecordingError(path, what, remedy, message.offset) from error

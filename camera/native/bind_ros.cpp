@@ -13,7 +13,7 @@ namespace {
 template <typename Decoder>
 void bind_packet_decoder(nb::module_& m, const char* name) {
   bind_decoder<Decoder, std::uint32_t, std::uint32_t>(m, name, "width"_a, "height"_a)
-      .def("start", &Decoder::start, "time_base"_a);
+      .def("announce", &Decoder::announce, "time_base"_a, "n_bytes"_a);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #pragma once
 #include "carry.hpp"
 #include "decoder.hpp"
+#include "packet_queue.hpp"
 
 namespace saccade {
 
@@ -11,8 +12,10 @@ class LibcaerDecoder {
  public:
   LibcaerDecoder(std::uint32_t width, std::uint32_t height) : width_(width), height_(height) {}
 
-  // A packet begins; time_base in ns.
-  void start(std::uint64_t time_base);
+  // A packet of n_bytes follows those announced before; time_base in ns.
+  void announce(std::uint64_t time_base, std::uint64_t n_bytes) {
+    packets_.announce(time_base, n_bytes / 8);
+  }
   EventColumns decode(const std::uint8_t* bytes, std::size_t n_bytes);
 
   Counts dropped() const {
@@ -25,10 +28,12 @@ class LibcaerDecoder {
   std::size_t pending_bytes() const { return carry_.size(); }
 
  private:
+  void start(std::uint64_t time_base);
   void run(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
 
   std::uint32_t width_, height_;
   Carry<8> carry_;
+  PacketQueue packets_;
   std::uint64_t base_us_ = 0, epoch_ = 0;  // epoch: wraps since the packet's start
   std::uint32_t low_ = 0;                  // the last 31 bits read
   std::uint64_t last_ = 0;                 // time of the last event delivered

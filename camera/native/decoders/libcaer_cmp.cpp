@@ -33,8 +33,11 @@ EventColumns LibcaerCmpDecoder::decode(const std::uint8_t* bytes, std::size_t n_
   EventColumns out(count_events(bytes + (n_bytes > 0 ? carry_.size() : 0),
                                 (n_bytes > 0 ? n_bytes - carry_.size() : 0) / 2) +
                    8 + 1);
-  carry_.feed(bytes, n_bytes,
-              [&](const std::uint8_t* words, std::size_t n) { run(words, n, out); });
+  carry_.feed(bytes, n_bytes, [&](const std::uint8_t* words, std::size_t n_words) {
+    packets_.split<2>(
+        words, n_words, [&](std::uint64_t time_base) { start(time_base); },
+        [&](const std::uint8_t* part, std::size_t n) { run(part, n, out); });
+  });
   return out;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 #include "carry.hpp"
 #include "decoder.hpp"
+#include "packet_queue.hpp"
 
 namespace saccade {
 
@@ -13,9 +14,11 @@ class LibcaerCmpDecoder {
  public:
   LibcaerCmpDecoder(std::uint32_t width, std::uint32_t height) : width_(width), height_(height) {}
 
-  // A packet begins; time_base in ns. Its times start at 0; the
+  // A packet of n_bytes follows those announced before; time_base in ns. Its times start at 0; the
   // column and the vector's base go on from the packet before.
-  void start(std::uint64_t time_base);
+  void announce(std::uint64_t time_base, std::uint64_t n_bytes) {
+    packets_.announce(time_base, n_bytes / 2);
+  }
   EventColumns decode(const std::uint8_t* bytes, std::size_t n_bytes);
 
   Counts dropped() const {
@@ -29,6 +32,7 @@ class LibcaerCmpDecoder {
   std::size_t pending_bytes() const { return carry_.size(); }
 
  private:
+  void start(std::uint64_t time_base);
   void run(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
   void slow_word(std::uint32_t word, EventColumns& out);
   void vector_word(std::uint32_t mask, EventColumns& out);
@@ -38,6 +42,7 @@ class LibcaerCmpDecoder {
 
   std::uint32_t width_, height_;
   Carry<2> carry_;
+  PacketQueue packets_;
   std::uint64_t base_us_ = 0, last_ = 0;  // last: time of the last event delivered
   std::uint32_t high_ = 0, low_ = 0, x_ = kNone, y_base_ = kNone;
   bool polarity_ = false;  // of the vectors

@@ -11,8 +11,11 @@ void MonoDecoder::start(std::uint64_t time_base) {
 
 EventColumns MonoDecoder::decode(const std::uint8_t* bytes, std::size_t n_bytes) {
   EventColumns out(carry_.words(n_bytes));
-  carry_.feed(bytes, n_bytes,
-              [&](const std::uint8_t* words, std::size_t n) { run(words, n, out); });
+  carry_.feed(bytes, n_bytes, [&](const std::uint8_t* words, std::size_t n_words) {
+    packets_.split<8>(
+        words, n_words, [&](std::uint64_t time_base) { start(time_base); },
+        [&](const std::uint8_t* part, std::size_t n) { run(part, n, out); });
+  });
   return out;
 }
 

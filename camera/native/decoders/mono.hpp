@@ -2,6 +2,7 @@
 #pragma once
 #include "carry.hpp"
 #include "decoder.hpp"
+#include "packet_queue.hpp"
 
 namespace saccade {
 
@@ -10,8 +11,10 @@ class MonoDecoder {
  public:
   MonoDecoder(std::uint32_t width, std::uint32_t height) : width_(width), height_(height) {}
 
-  // A packet begins; time_base in ns.
-  void start(std::uint64_t time_base);
+  // A packet of n_bytes follows those announced before; time_base in ns.
+  void announce(std::uint64_t time_base, std::uint64_t n_bytes) {
+    packets_.announce(time_base, n_bytes / 8);
+  }
   EventColumns decode(const std::uint8_t* bytes, std::size_t n_bytes);
 
   Counts dropped() const { return {{"out_of_bounds", out_of_bounds_}}; }
@@ -20,10 +23,12 @@ class MonoDecoder {
   std::size_t pending_bytes() const { return carry_.size(); }
 
  private:
+  void start(std::uint64_t time_base);
   void run(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
 
   std::uint32_t width_, height_;
   Carry<8> carry_;
+  PacketQueue packets_;
   std::uint64_t base_us_ = 0, base_rest_ns_ = 0;
   std::uint64_t last_ = 0;  // time of the last event delivered
   std::uint64_t out_of_bounds_ = 0, backwards_ = 0;

@@ -19,18 +19,17 @@ DECODERS = dict(
         strict=True,
     )
 )
-WORD = {"libcaer": 8, "libcaer_cmp": 2, "mono": 8}
 EPOCH = 1_702_309_120_762_236_018  # ns, no multiple of 1000
 
 
 def run(encoding: str, packets: list[tuple[int, bytes]], cuts: list[int], size: tuple[int, int]):
     decoder = DECODERS[encoding](*size)
-    parts = []
     for base, data in packets:
-        decoder.start(base)
-        edges = [0, *sorted(c % (len(data) + 1) for c in cuts), len(data)]
-        parts += [decoder.decode(data[a:b]) for a, b in pairwise(edges)]
-        assert decoder.pending_bytes == 0
+        decoder.announce(base, len(data))
+    data = b"".join(data for _, data in packets)
+    edges = [0, *sorted(c % (len(data) + 1) for c in cuts), len(data)]
+    parts = [decoder.decode(data[a:b]) for a, b in pairwise(edges)]
+    assert decoder.pending_bytes == 0
     t, x, y, on = (np.concatenate(column) for column in zip(*parts, strict=True))
     return list(zip(t.tolist(), x.tolist(), y.tolist(), on.tolist(), strict=True)), decoder
 
