@@ -17,6 +17,7 @@ from saccade.camera.formats.unpack import PACKET_LIMIT, TooLargeError, unpack
 _VERSION = b"#ROSBAG V2.0\n"
 _MESSAGE, _BAG, _INDEX, _CHUNK, _CHUNK_INFO, _CONNECTION = range(2, 8)
 _HEADER_LIMIT = 1 << 20
+_CONNECTIONS_LIMIT = 65_536
 
 _Connections = dict[bytes, tuple[str, str]]  # by number: topic, type
 
@@ -92,6 +93,8 @@ class _Reader:
             names = (_text(header.get(b"topic", b"")), _text(kind))
             if self._connections.setdefault(number, names) != names:
                 raise self._damage("one number is given to two connections", offset)
+            if len(self._connections) > _CONNECTIONS_LIMIT:
+                raise self._damage("it has too many connections", offset)
             return None
         if op != _MESSAGE:
             return None

@@ -16,6 +16,7 @@ from saccade.camera.formats.ros_message import Message, damage
 
 _LEAF, _INTERIOR = 13, 5  # of a table
 _DEPTH_LIMIT = 20  # SQLite's own
+_NAMES_LIMIT = 65_536  # tables, and topics, which are kept in memory
 _WINDOW_BYTES = 256 << 10
 _ENCODINGS = {1: "utf-8", 2: "utf-16-le", 3: "utf-16-be"}
 _INTEGER_SIZES = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6, 6: 8}
@@ -58,6 +59,8 @@ class _Database:
             values = [*row.values, None, None, None, None]
             if self.text(values[0]) == "table" and isinstance(values[3], int):
                 tables[self.text(values[1])] = values[3]
+            if len(tables) > _NAMES_LIMIT:
+                raise self._damage("it has too many tables", row.offset)
         return tables
 
     def rows(self, page: int, depth: int = 0) -> Iterator[_Row]:
@@ -156,6 +159,8 @@ class _Database:
 
     def _varint(self, data: memoryview, at: int, offset: int) -> tuple[int, int]:
         """The number at `at` (1 to 9 bytes), and where it ends."""
+        if at < len(data) and data[at] < 0x80:
+            return data[at], at + 1
         value = 0
         for k, byte in enumerate(data[at : at + 9]):
             if k == 8:
@@ -201,6 +206,8 @@ def messages(file: RecordingFile, progress: Callable[[int], None]) -> Iterator[M
     for row in database.rows(roots["topics"]):
         name, kind, encoding = ([database.text(v) for v in row.values] + [""] * 4)[1:4]
         topics[row.id] = name, kind, encoding
+        if len(topics) > _NAMES_LIMIT:
+            raise damage(file.path, "it has too many topics", row.offset)
     last = 0
     for row in database.rows(roots["messages"]):
         topic, data = (row.values[1], row.values[3]) if len(row.values) > 3 else (None, None)

@@ -14,6 +14,11 @@ from saccade.camera.formats.unpack import TooLargeError
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _CDR_HEADER = 4
+_BYTE = struct.Struct("B")
+_NUMBERS = {
+    order: (struct.Struct(order + "I"), struct.Struct(order + "II"), struct.Struct(order + "QQ"))
+    for order in "<>"
+}
 
 
 class Message(NamedTuple):
@@ -53,66 +58,59 @@ class EventPacket(NamedTuple):
     events: memoryview
 
 
-class _Fields:
-    """Takes fields off a message; raises ValueError where it ends before."""
-
-    def __init__(self, data: memoryview, order: str, aligned: bool) -> None:
-        self._data, self._order, self._aligned, self._at = data, order, aligned, 0
-
-    def numbers(self, codes: str) -> tuple[int, ...]:
-        """Numbers of one size."""
-        size = struct.calcsize("=" + codes[0])
-        if self._aligned:
-            self._at += -self._at % size
-        return struct.unpack(self._order + codes, self.bytes(size * len(codes)))
-
-    def bytes(self, size: int) -> memoryview:
-        if size > len(self._data) - self._at:
-            raise ValueError(f"it ends inside a field of {size} bytes")
-        self._at += size
-        return self._data[self._at - size : self._at]
-
-    def text(self) -> str:
-        return bytes(self.bytes(*self.numbers("I"))).rstrip(b"\0").decode(errors="replace")
-
-
 def read_event_packet(path: str, message: Message) -> EventPacket:
     """The fields of an EventPacket.
 
     Raises RecordingError at the message's offset where it is damaged, compressed on its own or has
     big-endian events.
     """
-    if message.data[:4] == _ZSTD:
+    if bytes(message.data[:4]) == _ZSTD:
         what, remedy = (
             "its messages are compressed one by one",
             "convert it with `ros2 bag convert`",
         )
         raise RecordingError(path, what, remedy, message.offset)
     try:
-        fields = _fields(message)
-        fields.numbers("III" if message.encoding == "ros1" else "II")  # the recorder's clock
-        fields.text()  # frame_id
-        height, width = fields.numbers("II")
-        sequence, base = fields.numbers("QQ")
-        encoding, (big,) = fields.text(), fields.numbers("B")
-        events = fields.bytes(*fields.numbers("I"))
-    except ValueError as error:
-        what, remedy = f"its message is damaged: {error}", "copy the file again"
-        raise RecordingError(path, what, remedy, message.offset) from error
+        packet, big = _parse(message)
+    except (ValueError, struct.error, IndexError) as error:
+        cut = "it is cut off"
+        what = f"its message is damaged: {error if isinstance(error, ValueError) else cut}"
+        raise RecordingError(path, what, "copy the file again", message.offset) from error
     if big:
         what, remedy = "its events are big-endian", "record on a little-endian machine"
         raise RecordingError(path, what, remedy, message.offset)
-    return EventPacket(width, height, sequence, base, encoding, events)
+    return packet
 
 
-def _fields(message: Message) -> _Fields:
-    if message.encoding == "ros1":
-        return _Fields(message.data, "<", aligned=False)
-    if message.encoding != "cdr":
+def _parse(message: Message) -> tuple[EventPacket, int]:
+    """The packet, and whether its events are big-endian. Reads past the end raise."""
+    order, data = "<", message.data
+    align = at = 0
+    if message.encoding == "cdr":
+        if data[0] != 0 or data[1] > 1:
+            raise ValueError("it is no plain CDR")
+        data, order = data[_CDR_HEADER:], "<" if data[1] else ">"
+        align, at = -1, 8  # after the recorder's time
+    elif message.encoding == "ros1":
+        at = 12  # after another sequence number and the recorder's time
+    else:
         raise ValueError(f"it is serialised in {message.encoding[:40]!r}, neither ros1 nor cdr")
-    if len(message.data) < _CDR_HEADER or message.data[0] != 0 or message.data[1] > 1:
-        raise ValueError("it is no plain CDR")
-    return _Fields(message.data[_CDR_HEADER:], "<" if message.data[1] else ">", aligned=True)
+    one, pair, long_pair = _NUMBERS[order]
+    at += 4 + one.unpack_from(data, at)[0]  # frame_id
+    at += -at % 4 & align
+    height, width = pair.unpack_from(data, at)
+    at += 8 + (-at % 8 & align)
+    sequence, base = long_pair.unpack_from(data, at)
+    (size,) = one.unpack_from(data, at + 16)
+    encoding = bytes(data[at + 20 : at + 20 + size]).rstrip(b"\0").decode(errors="replace")
+    at += 20 + size
+    (big,) = _BYTE.unpack_from(data, at)
+    at += 1 + (-(at + 1) % 4 & align)
+    (size,) = one.unpack_from(data, at)
+    events = data[at + 4 : at + 4 + size]
+    if len(events) < size:
+        raise ValueError(f"it has {len(events)} of {size} bytes of events")
+    return EventPacket(width, height, sequence, base, encoding, events), big
 
 
 def damage(path: str, what: str | ValueError, offset: int) -> RecordingError:

@@ -21,6 +21,11 @@ EventColumns LibcaerDecoder::decode(const std::uint8_t* bytes, std::size_t n_byt
 }
 
 void LibcaerDecoder::run(const std::uint8_t* words, std::size_t n_words, EventColumns& out) {
+  const std::uint32_t width = width_, height = height_;
+  std::uint64_t* const __restrict t_out = out.t.get();
+  std::uint16_t* const __restrict x_out = out.x.get();
+  std::uint16_t* const __restrict y_out = out.y.get();
+  bool* const __restrict on_out = out.on.get();
   constexpr std::uint64_t kHalf = 1u << 30;
   std::uint64_t epoch = epoch_, low = low_, last = last_, backwards = 0;
   std::uint64_t invalid = 0, negative = 0, outside = 0;
@@ -32,7 +37,7 @@ void LibcaerDecoder::run(const std::uint8_t* words, std::size_t n_words, EventCo
     const std::uint32_t column = data >> 17, row = (data >> 2) & 0x7fff;
     // Each class counts what the ones before it left: no event is counted twice.
     const bool valid = (data & 1) != 0, positive = time < 0x80000000u;
-    const bool inside = (column < width_) & (row < height_);
+    const bool inside = (column < width) & (row < height);
     invalid += !valid;
     negative += valid & !positive;
     outside += valid & positive & !inside;
@@ -43,10 +48,10 @@ void LibcaerDecoder::run(const std::uint8_t* words, std::size_t n_words, EventCo
     epoch -= (next > low + kHalf) & (epoch > 0);
     low = next;
     const std::uint64_t t = base_us_ + (epoch << 31) + low;
-    out.t[k] = t;
-    out.x[k] = static_cast<std::uint16_t>(column);
-    out.y[k] = static_cast<std::uint16_t>(row);
-    out.on[k] = (data & 2) != 0;
+    t_out[k] = t;
+    x_out[k] = static_cast<std::uint16_t>(column);
+    y_out[k] = static_cast<std::uint16_t>(row);
+    on_out[k] = (data & 2) != 0;
     const bool kept = valid & positive & inside;
     backwards += kept & (t < last);
     last = kept ? t : last;

@@ -42,10 +42,15 @@ EventColumns LibcaerCmpDecoder::decode(const std::uint8_t* bytes, std::size_t n_
 }
 
 void LibcaerCmpDecoder::run(const std::uint8_t* words, std::size_t n_words, EventColumns& out) {
+  std::uint64_t* const __restrict t_out = out.t.get();
+  std::uint16_t* const __restrict x_out = out.x.get();
+  std::uint16_t* const __restrict y_out = out.y.get();
+  bool* const __restrict on_out = out.on.get();
   for (std::size_t i = 0; i < n_words; ++i) {
     // Columns and rows follow each other unpredictably, so they are told apart without a branch.
     std::uint32_t x = x_, low = low_, word = 0;
     std::uint64_t last = last_, backwards = 0, dropped = 0;
+    const std::uint32_t width = width_, height = height_;
     const std::uint64_t time = base_us_ + (std::uint64_t{high_} << 12);
     std::size_t k = out.size;
     for (; i < n_words; ++i) {
@@ -57,11 +62,11 @@ void LibcaerCmpDecoder::run(const std::uint8_t* words, std::size_t n_words, Even
       if (is_x & (x == kNone)) break;  // what was dropped so far had no column
       x = is_x ? value : x;
       const std::uint64_t t = time + low;
-      out.t[k] = t;
-      out.x[k] = static_cast<std::uint16_t>(x);
-      out.y[k] = static_cast<std::uint16_t>(value);
-      out.on[k] = (word & 0x800) != 0;
-      const bool kept = is_y & (x < width_) & (value < height_);
+      t_out[k] = t;
+      x_out[k] = static_cast<std::uint16_t>(x);
+      y_out[k] = static_cast<std::uint16_t>(value);
+      on_out[k] = (word & 0x800) != 0;
+      const bool kept = is_y & (x < width) & (value < height);
       dropped += is_y & !kept;
       backwards += kept & (t < last);
       last = kept ? t : last;
