@@ -158,6 +158,31 @@ class DatDecoder(_Decoder):
 
     def __init__(self, width: int, height: int, version: int, wide: bool = True) -> None: ...
 
+class _PacketDecoder(_Decoder):
+    """An encoding of event_camera_msgs/EventPacket, whose packets have time bases of their own."""
+
+    def __init__(self, width: int, height: int) -> None: ...
+    def announce(self, time_base: int, n_bytes: int) -> None:
+        """A packet of n_bytes (whole words) follows those announced before (uint64, uint64)."""
+
+class LibcaerDecoder(_PacketDecoder):
+    """libcaer's polarity events; time base in ns.
+
+    dropped: out_of_bounds, marked_invalid, negative_time. skipped: time_backwards.
+    """
+
+class LibcaerCmpDecoder(_PacketDecoder):
+    """libcaer's events in 16-bit words; time base in ns.
+
+    dropped: missing_x, missing_base, out_of_bounds, unknown_word (words). skipped: time_backwards.
+    """
+
+class MonoDecoder(_PacketDecoder):
+    """64-bit words; time base and times in ns, of which whole us are given.
+
+    dropped: out_of_bounds. skipped: time_backwards.
+    """
+
 def read_aedat4_header(data: _Bytes) -> tuple[int, int, bytes]:
     """Compression, table position (-1 unknown) and XML of a size-prefixed IOHeader.
 

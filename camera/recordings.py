@@ -16,18 +16,13 @@ from saccade.camera.formats.raw import TO_DAT_TO_AEDAT4
 #: What a reader is chosen by: the first bytes of the file.
 START_BYTES = 4096
 
-_FROM_BAG = "convert its EVT3 packets to RAW with bag_to_raw of event_camera_tools"
-_BAGS = (
-    (b"#ROSBAG", "ROS bag"),
-    (b"SQLite format 3\0", "ROS 2 bag (db3)"),
-    (b"\x89MCAP0\r\n", "MCAP"),
-)
+_READ = "AEDAT 2 and 4, RAW, DAT, Event Stream, N-MNIST and ROS bags are read"
 #: What is recognised but not read: how the file starts, the format's name, the remedy.
 _REFUSED = (
     (b"#!AER-DAT3", "AEDAT 3", "convert it to AEDAT4 with DV"),
     (b"#!AER-DAT1", "AEDAT 1", "convert it to AEDAT 2 with jAER, then to AEDAT4 with DV"),
     (b"\x89HDF\r\n\x1a\n", "HDF5", f"{TO_DAT_TO_AEDAT4} (HDF5 of Metavision only)"),
-    *((magic, name, _FROM_BAG) for magic, name in _BAGS),
+    (b"\x28\xb5\x2f\xfd", "zstd", "unpack it with `zstd -d` (a ROS 2 bag compressed as a file)"),
 )
 
 
@@ -42,6 +37,9 @@ _READERS: list[tuple[Callable[[bytes], bool], str, str]] = [
     (_starts(b"#!AER-DAT4.0\r\n"), "saccade.camera.formats.aedat4", "Aedat4Recording"),
     (_starts(b"#!AER-DAT2.0"), "saccade.camera.formats.aedat2", "open_aedat2"),
     (_starts(b"Event Stream"), "saccade.camera.formats.es", "open_es"),
+    (_starts(b"#ROSBAG"), "saccade.camera.formats.ros", "open_bag1"),
+    (_starts(b"SQLite format 3\0"), "saccade.camera.formats.ros", "open_db3"),
+    (_starts(b"\x89MCAP0\r\n"), "saccade.camera.formats.ros", "open_mcap"),
     (_starts(b"%"), "saccade.camera.formats.raw", "open_raw"),
     (is_nmnist, "saccade.camera.formats.nmnist", "open_nmnist"),
 ]
@@ -52,7 +50,7 @@ class Recording(Protocol):
 
     Attributes:
         path: as the user named it.
-        format: "aedat4", "evt2", "evt21", "evt3" or "dat".
+        format: such as "aedat4", "evt3", "dat"; of a ROS bag the encoding of its events.
         sensor: the sensor's or the camera's name, "" where the file does not tell.
         width, height: the sensor's size in pixels.
         size_bytes: the file's size when it was opened.
@@ -100,7 +98,7 @@ class Recording(Protocol):
 def open_recording(
     path: str | os.PathLike[str], geometry: tuple[int, int] | None = None
 ) -> Recording:
-    """Opens an AEDAT4, a Prophesee RAW (EVT2, EVT2.1, EVT3) or a DAT file.
+    """Opens a recording of any format that saccade reads (see the README), by its content.
 
     Args:
         path: the file; its extension does not matter.
@@ -131,6 +129,4 @@ def _refusal(path: str, start: bytes) -> RecordingError:
         if start.startswith(magic):
             return RecordingError(path, f"{name} is not read", remedy)
     what = "its content is of no known format"
-    return RecordingError(
-        path, what, "AEDAT4 and Prophesee RAW (EVT2, EVT2.1, EVT3) or DAT are read"
-    )
+    return RecordingError(path, what, _READ)

@@ -50,7 +50,7 @@ def open_nmnist(file: RecordingFile, geometry: tuple[int, int] | None = None) ->
 
 def _records(data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int64]]:
     """x, y and the 23 bits of time of whole records."""
-    rows = np.frombuffer(data[: len(data) // 5 * 5], np.uint8).reshape(-1, 5)
+    rows = np.ndarray((len(data) // 5, 5), np.uint8, data)
     t = (rows[:, 2] & 0x7F).astype(np.int64) << 16 | rows[:, 3].astype(np.int64) << 8 | rows[:, 4]
     return rows[:, 0], rows[:, 1], t
 

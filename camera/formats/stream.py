@@ -16,7 +16,7 @@ CHUNK_EVENTS = 65_536
 class Decoder(Protocol):
     """A native decoder: any chunking of the bytes gives the same events."""
 
-    def decode(self, data: memoryview, /) -> tuple[Any, Any, Any, Any]:
+    def decode(self, data: bytes | memoryview, /) -> tuple[Any, Any, Any, Any]:
         """The columns t, x, y, on of the events that end in these bytes."""
         ...
 

@@ -8,6 +8,7 @@ void bind_decoders(nb::module_& m);
 void bind_evt(nb::module_& m);
 void bind_frames(nb::module_& m);
 void bind_plain(nb::module_& m);
+void bind_ros(nb::module_& m);
 void bind_simulate(nb::module_& m);
 
 NB_MODULE(_native, m) {
@@ -17,5 +18,6 @@ NB_MODULE(_native, m) {
   bind_evt(m);
   bind_frames(m);
   bind_plain(m);
+  bind_ros(m);
   bind_simulate(m);
 }

@@ -164,7 +164,7 @@ def test_the_geometry_of_raw_files(
 
 REFUSED = {
     "empty": (b"", "empty"),
-    "noise": (b"\x13\x37" * 40, "AEDAT4 and Prophesee RAW"),
+    "noise": (b"\x13\x37" * 40, "AEDAT 2 and 4, RAW"),
     "text": (b"hello, world\n", "no known format"),
     "header only": (RAW_HEADER, "no event after the header"),
     "header cut off": (RAW_HEADER[:20], "ends inside its header"),
@@ -181,10 +181,7 @@ REFUSED = {
         b"\x89HDF\r\n\x1a\n\0",
         "HDF5 is not read; convert it to DAT with metavision_file_to_dat",
     ),
-    "bag": (
-        b"#ROSBAG V2.0\n",
-        "ROS bag is not read; convert its EVT3 packets to RAW with bag_to_raw",
-    ),
+    "zstd": (b"\x28\xb5\x2f\xfd\0", "zstd is not read; unpack it with `zstd -d`"),
 }
 
 
@@ -239,7 +236,6 @@ def test_the_given_geometry_takes_precedence(tmp_path: Path) -> None:
     "name",
     [
         "hdf5/person_qvga_evlib.h5",
-        "ros/test_events_1.bag",
     ],
 )
 def test_real_files_of_other_formats_are_refused_by_name(shared_data: Path, name: str) -> None:
