@@ -4,12 +4,14 @@
 namespace nb = nanobind;
 
 void bind_decoders(nb::module_& m);
+void bind_encoders(nb::module_& m);
 void bind_frames(nb::module_& m);
 void bind_simulate(nb::module_& m);
 
 NB_MODULE(_native, m) {
   m.doc() = "saccade's native core: decoders, frames and the event simulator.";
   bind_decoders(m);
+  bind_encoders(m);
   bind_frames(m);
   bind_simulate(m);
 }
