@@ -66,7 +66,7 @@ class RawWriter:
             RecordingError: as the class says.
             SaccadeError: closed, events outside this sensor, or times before those of the first
                 packet (unless that begins within the clock's first round), or with gaps and falls
-                of more than 406 days in all (EVT2: a thousand years); none of up to 65,536 events
+                of more than 200 days in all (EVT2: 500 years); none of up to 65,536 events
                 is written.
         """
         check_events(self.path, packet, (self.width, self.height), self._file.closed)
