@@ -79,12 +79,16 @@ def some_minutes() -> Packet:
 
 @pytest.mark.parametrize(("peer", "kind", "compression"), CASES)
 def test_a_peer_reads_what_we_write(tmp_path: Path, peer: str, kind: str, compression) -> None:
-    # expelliarmus adds 4096 us where the time's upper and lower parts leap together.
-    events = rows(6000, 5) if (peer, kind) == ("expelliarmus", "evt3") else some_minutes()
+    events = some_minutes()
     path = tmp_path / ("a.aedat4" if kind == "aedat4" else "a.raw")
     with open_writer(path, WIDTH, HEIGHT, kind, compression) as writer:
         for start in range(0, len(events), 1000):
             writer.write(events[start : start + 1000])
     found = read_by(peer, path, kind)
-    columns = {"t": events.t, "x": events.x, "y": events.y, "p": events.on}
-    assert found == {name: column.astype(int).tolist() for name, column in columns.items()}
+    n = len(events)
+    if (peer, kind) == ("expelliarmus", "evt3"):  # its times are late once TIME_LOW has fallen
+        n = int(np.searchsorted(events.t, 2 << 12))
+        assert n > 1000
+    assert found["t"][:n] == events.t[:n].tolist()
+    assert (found["x"], found["y"]) == (events.x.tolist(), events.y.tolist())
+    assert found["p"] == events.on.astype(int).tolist()
