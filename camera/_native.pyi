@@ -189,8 +189,48 @@ def read_aedat4_header(data: _Bytes) -> tuple[int, int, bytes]:
     Raises ValueError with what is wrong where the flatbuffer is damaged.
     """
 
+def read_aedat4_table(data: _Bytes) -> tuple[NDArray[np.int64], ...]:
+    """Columns of a decompressed FTAB, int64 [N]: offset, stream, size, events, first us, last us.
+
+    The offset is that behind the packet's 8-byte header. Raises ValueError where it is damaged.
+    """
+
 def decode_events(payload: _Bytes, width: int, height: int) -> tuple[_Columns, dict[str, int]]:
     """The events of a decompressed EVTS payload, and dropped: out_of_bounds, negative_time.
 
     Raises ValueError with what is wrong where the flatbuffer is damaged.
     """
+
+class _Encoder:
+    """Events to words, in their order; times are written from `origin_us` on. One thread at a time.
+
+    Coordinates must be below 2048 and, in EVT3, below `width`.
+    """
+
+    def __init__(self, width: int, origin_us: int) -> None: ...
+    def encode(
+        self,
+        t: NDArray[np.uint64],
+        x: NDArray[np.uint16],
+        y: NDArray[np.uint16],
+        on: NDArray[np.bool_],
+    ) -> NDArray[np.uint8]:
+        """The words of these events (contiguous columns), uint8 [N]; releases the GIL.
+
+        Raises ValueError, having changed nothing, where a time lies before the origin, or gaps
+        and falls of the times would take more than 2^22 words of TIME_HIGH in all.
+        """
+
+    def undo(self) -> None:
+        """Takes back the last `encode`, whose bytes reached no file."""
+
+class Evt3Encoder(_Encoder): ...
+class Evt2Encoder(_Encoder): ...
+
+def encode_csv(
+    t: NDArray[np.uint64],
+    x: NDArray[np.uint16],
+    y: NDArray[np.uint16],
+    on: NDArray[np.bool_],
+) -> NDArray[np.uint8]:
+    """Lines `t,x,y,on` of these events (contiguous columns), as ASCII, uint8 [N]."""

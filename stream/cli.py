@@ -42,6 +42,14 @@ Geometry = Annotated[
     Optional[str],  # noqa: UP007 (typer reads annotations at run time, on 3.10 too)
     typer.Option(help="Sensor size WIDTHxHEIGHT, for recordings that do not say it."),
 ]
+From = Annotated[
+    Optional[str],  # noqa: UP007
+    typer.Option("--from", help="Begin this long after the first event: 1s, 500ms."),
+]
+To = Annotated[
+    Optional[str],  # noqa: UP007
+    typer.Option("--to", help="End this long after the first event."),
+]
 ModelName = Annotated[str, typer.Option(help="A bundled model's name or a model folder.")]
 
 
@@ -96,6 +104,8 @@ def run(
             "--fail-on-drop", help="Exit with 3 where an event was lost, gaps of --stride aside."
         ),
     ] = False,
+    start: From = None,
+    stop: To = None,
 ) -> None:
     """Label a recording and publish the labels."""
     from saccade.stream.run import RunOptions, run_source
@@ -120,6 +130,8 @@ def run(
         stream=stream,
         geometry=geometry,
         wait_for=wait_for,
+        start=start,
+        stop=stop,
     )
     dropped = run_source(options)
     if dropped and fail_on_drop:
@@ -155,6 +167,30 @@ def inspect(
     from saccade.stream.report import inspect_file
 
     inspect_file(file, as_json=as_json, geometry=geometry)
+
+
+@app.command()
+def convert(
+    source: Annotated[str, typer.Argument(metavar="IN", help="A recording, read by content.")],
+    out: Annotated[
+        str, typer.Argument(metavar="OUT", help="The file to write: .aedat4, .raw, .npz or .csv.")
+    ],
+    start: From = None,
+    stop: To = None,
+    format: Annotated[
+        Optional[str],  # noqa: UP007
+        typer.Option(help="aedat4, evt3, evt2, npz or csv. [default: by OUT's extension]"),
+    ] = None,
+    compression: Annotated[
+        Optional[str],  # noqa: UP007
+        typer.Option(help="Of AEDAT4: none, lz4 or zstd. [default: zstd]"),
+    ] = None,
+    geometry: Geometry = None,
+) -> None:
+    """Write a recording, or a part of it, in another format."""
+    from saccade.stream.convert import ConvertOptions, convert_file
+
+    convert_file(ConvertOptions(source, out, start, stop, format, compression, geometry))
 
 
 @labels_app.command("show")

@@ -31,6 +31,29 @@ def parse_duration_us(text: str, name: str) -> int:
     return round(value)
 
 
+def parse_section_us(start: str | int | None, stop: str | int | None) -> tuple[int, int | None]:
+    """Microseconds after the first event of `--from` and `--to`, as texts or whole microseconds.
+
+    Raises:
+        SaccadeError: not a time from 0 (`--to`: after `--from`) to a day.
+    """
+    begin = 0 if start is None else _position_us(start, "from")
+    end = None if stop is None else _position_us(stop, "to")
+    if end is not None and end <= begin:
+        raise SaccadeError(f"to {stop}: must be later than from ({start or 0})")
+    return begin, end
+
+
+def _position_us(value: str | int, name: str) -> int:
+    if isinstance(value, int):
+        if isinstance(value, bool) or value < 0:
+            raise SaccadeError(f"{name} {value}: must be 0 us or more")
+        return value
+    if re.fullmatch(r"\s*(0*\.)?0+\s*(us|ms|s)?\s*", value):
+        return 0
+    return parse_duration_us(value, name)
+
+
 def parse_speed(text: str | float) -> float:
     """Replay speed: 1.0 is the recording's own; infinity for `max`.
 

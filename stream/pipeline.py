@@ -13,11 +13,12 @@ from typing import TypeVar
 from saccade.camera.errors import RecordingError, SaccadeError
 from saccade.camera.frames import FrameKind, FrameMaker
 from saccade.camera.recordings import Recording, open_recording
+from saccade.camera.seeking import Section
 from saccade.engines.engine import Engine
 from saccade.engines.labels import LabelScorer, read_labels
 from saccade.engines.models import DEFAULT_MODEL, Model, load_model
 from saccade.engines.onnx import OnnxEngine
-from saccade.stream.durations import parse_speed
+from saccade.stream.durations import parse_section_us, parse_speed
 from saccade.stream.prediction import Encoded, Framed, Prediction, Timing
 from saccade.stream.prefetch import Prefetch
 from saccade.stream.replay import Replay, TimedSlice
@@ -62,6 +63,8 @@ class Pipeline:
         top: int = 5,
         engine: Engine | None = None,
         geometry: tuple[int, int] | None = None,
+        start: str | int | None = None,
+        stop: str | int | None = None,
     ) -> None:
         """Opens the source and loads the model.
 
@@ -80,6 +83,8 @@ class Pipeline:
             top: labels per prediction.
             engine: an engine to use instead of ONNX Runtime.
             geometry: (width, height) for recordings that do not say it.
+            start, stop: labels only from the first event at or after `start` up to the first at or
+                after `stop`: "1s" or microseconds after the recording's first event.
 
         Raises:
             SaccadeError: a setting, the source, the model or the labels are refused, in one line.
@@ -88,6 +93,7 @@ class Pipeline:
         check_whole("top", top)
         check_geometry_pair(geometry)
         replay_speed = parse_speed(speed)
+        section = parse_section_us(start, stop)
         self.model = model if isinstance(model, Model) else load_model(model)
         bank = self.model.labels()
         if labels is not None:
@@ -102,7 +108,7 @@ class Pipeline:
         opened = open_recording(source, geometry) if isinstance(source, str | Path) else source
         self.recording: Recording = opened
         self._frame_maker = FrameMaker(opened.width, opened.height, spec)
-        self._replay = Replay(opened, slicer, replay_speed, loop)
+        self._replay = Replay(Section(opened, *section), slicer, replay_speed, loop)
         self._slicer = slicer
         self._drops = not math.isinf(replay_speed)
         self.ledger = Ledger()

@@ -12,7 +12,7 @@ import numpy as np
 
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
-from saccade.camera.recordings import Recording
+from saccade.camera.seeking import Section
 from saccade.camera.slicing import Slice, Slicer
 
 
@@ -39,9 +39,9 @@ class TimedSlice:
 class Replay:
     """A passive source of slices; iterate it once, on whichever thread."""
 
-    def __init__(self, recording: Recording, slicer: Slicer, speed: float, loop: bool) -> None:
-        """Slices of `recording`; `speed` 1.0 is real time, infinity as fast as they are taken."""
-        self._recording = recording
+    def __init__(self, section: Section, slicer: Slicer, speed: float, loop: bool) -> None:
+        """Slices of `section`; `speed` 1.0 is real time, infinity as fast as they are taken."""
+        self._section = section
         self._slicer = slicer
         self._pacer = None if math.isinf(speed) else _Pacer(speed)
         self._loop = loop
@@ -88,25 +88,19 @@ class Replay:
 
     def _packets(self) -> Iterator[Packet]:
         offset = 0
-        before = _events_dropped(self._recording)
         while True:
             first = last = None
             try:
-                for packet in self._recording.packets():
-                    self.source_dropped = _events_dropped(self._recording) - before
+                for packet in self._section.packets():
+                    self.source_dropped = self._section.events_dropped
                     first = int(packet.t[0]) if first is None else first
                     last = int(packet.t.max())
                     yield packet if not offset else _shifted(packet, offset)
             finally:  # what was refused after the last delivered event is accounted for too
-                self.source_dropped = _events_dropped(self._recording) - before
+                self.source_dropped = self._section.events_dropped
             if not self._loop or first is None or last is None:
                 return
             offset += last - first + 1
-
-
-def _events_dropped(recording: Recording) -> int:
-    """Events that the decoder refused; a word of unknown type is damage, but no event."""
-    return sum(n for kind, n in recording.dropped.items() if kind != "unknown_word")
 
 
 def _shifted(packet: Packet, offset_us: int) -> Packet:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 from saccade.camera.frames import FrameKind
 from saccade.stream.display import Display
 from saccade.stream.files import SummaryFile, refuse_overwriting
 from saccade.stream.pipeline import Pipeline
 from saccade.stream.settings import parse_geometry
+from saccade.stream.signals import Signals
 from saccade.stream.sinks import Sink, open_sinks
 from saccade.stream.wire import new_run_id
 
@@ -39,6 +35,8 @@ class RunOptions:
     stream: str
     geometry: str | None
     wait_for: int
+    start: str | None = None
+    stop: str | None = None
 
 
 def run_source(options: RunOptions) -> int:
@@ -53,7 +51,7 @@ def run_source(options: RunOptions) -> int:
     """
     refuse_overwriting(options.source, options.labels, options.out, options.summary)
     with contextlib.ExitStack() as stack:
-        signals = stack.enter_context(_Signals())
+        signals = stack.enter_context(Signals())
         sinks = open_sinks(options.out, options.stream, new_run_id(), options.wait_for)
         for sink in sinks:
             stack.callback(sink.close)
@@ -83,14 +81,16 @@ def _pipeline(options: RunOptions) -> Pipeline:
         loop=options.loop,
         top=options.top,
         geometry=parse_geometry(options.geometry),
+        start=options.start,
+        stop=options.stop,
     )
 
 
-def _run(pipeline: Pipeline, sinks: list[Sink], display: Display, signals: _Signals) -> None:
+def _run(pipeline: Pipeline, sinks: list[Sink], display: Display, signals: Signals) -> None:
     with signals.interrupting():
         for sink in sinks:
             sink.start(pipeline)
-    with display, signals.stopping(pipeline):
+    with display, signals.stopping(pipeline.stop):
         for prediction in pipeline:
             taken = False
             try:
@@ -102,51 +102,3 @@ def _run(pipeline: Pipeline, sinks: list[Sink], display: Display, signals: _Sign
                     pipeline.lose_latest()
                 raise
             display.update(prediction)
-
-
-class _Signals:
-    """SIGINT and SIGTERM: the first one during a run drains what was read, a second interrupts.
-
-    While modules load, a first one waits: an interrupted import can leave an error of any kind.
-    """
-
-    def __init__(self) -> None:
-        self._pipeline: Pipeline | None = None
-        self._waits = True
-        self._came = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> _Signals:
-        if threading.current_thread() is threading.main_thread():
-            numbers = (signal.SIGINT, signal.SIGTERM)
-            self._before = {n: signal.signal(n, self._receive) for n in numbers}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    @contextlib.contextmanager
-    def interrupting(self) -> Iterator[None]:
-        """While this lasts, a signal interrupts; one that came before does so now."""
-        if self._came:
-            raise KeyboardInterrupt
-        self._waits = False
-        yield
-
-    @contextlib.contextmanager
-    def stopping(self, pipeline: Pipeline) -> Iterator[None]:
-        """While this lasts, the first signal stops `pipeline`."""
-        self._pipeline = pipeline
-        try:
-            yield
-        finally:
-            self._pipeline = None
-
-    def _receive(self, number: int, frame: FrameType | None) -> None:
-        pipeline, self._pipeline = self._pipeline, None
-        came, self._came = self._came, True
-        if pipeline is not None:
-            pipeline.stop()
-        elif came or not self._waits:
-            raise KeyboardInterrupt

@@ -16,7 +16,8 @@ import numpy as np
 
 from saccade.camera import _native
 from saccade.camera.errors import RecordingError
-from saccade.camera.events import Packet
+from saccade.camera.events import MAX_SIDE, Packet
+from saccade.camera.formats.aedat4_index import Aedat4Index, read_index
 from saccade.camera.formats.aedat4_writer import MAGIC
 from saccade.camera.formats.file import RecordingFile, check_geometry
 from saccade.camera.formats.unpack import PACKET_LIMIT, Compression, TooLargeError, unpack
@@ -72,11 +73,15 @@ class Aedat4Recording:
     def packets(self, since_us: int | None = None) -> Iterator[Packet]:
         """One pass over the events, in packets of at most 65,536.
 
+        Args:
+            since_us: begins with the packet that the table names for this time, where the table is
+                whole and agrees with the packets there; otherwise everything is read.
+
         Raises RecordingError with the damaged packet's byte offset (or the file's end where it is
         cut off), after every event before it.
         """
-        offset = self.position = self._first
         end = self._table if 0 <= self._table < self.size_bytes else self.size_bytes
+        offset = self.position = self._first if since_us is None else self._packet_at(since_us, end)
         while offset < end:
             stream, size = self._packet_header(offset, end)
             self.position = offset + 8 + size
@@ -140,6 +145,31 @@ class Aedat4Recording:
         what = f"the file ends inside the packet that starts at byte {offset}"
         raise self._error(what, self.size_bytes)
 
+    def _packet_at(self, since_us: int, end: int) -> int:
+        """Byte offset to begin at: nothing before it is of `since_us` or later."""
+        table = self._read_table() if end == self._table else None
+        index = read_index(table, self._stream.number, self._first, end) if table else None
+        if index is None:
+            return self._first
+        k = index.packet_at(since_us)
+        before = k == 0 or self._ends_as_stated(index, k - 1)
+        after = k == len(index.offset) or self._ends_as_stated(index, k)
+        if k == 0 or not (before and after):
+            return self._first
+        return int(index.offset[k]) if k < len(index.offset) else end
+
+    def _ends_as_stated(self, index: Aedat4Index, k: int) -> bool:
+        offset, size = int(index.offset[k]), int(index.size[k])
+        header = struct.pack("<ii", self._stream.number, size)
+        if size > PACKET_LIMIT or self._file.read(offset, 8) != header:
+            return False
+        try:
+            payload = unpack(self._file.read(offset + 8, size), self._compression)
+            (t, *_), _ = _native.decode_events(payload, *(MAX_SIDE,) * 2)
+        except ValueError:
+            return False
+        return len(t) > 0 and int(t.max()) == int(index.last[k])
+
     def _events(self, offset: int, size: int) -> Packet:
         try:
             payload = unpack(self._file.read(offset + 8, size), self._compression)
@@ -159,18 +189,25 @@ class Aedat4Recording:
         if self._table >= self.size_bytes:
             what = f"the file is cut off: its table should start at byte {self._table}"
             raise self._error(what, self.size_bytes)
-        if self.size_bytes - self._table <= PACKET_LIMIT and not self._table_is_whole():
+        if self._read_table() == b"":
             raise self._error("the table at the end is damaged", self._table)
 
-    def _table_is_whole(self) -> bool:
+    def _read_table(self) -> bytes | memoryview | None:
+        """The table, unpacked; b"" where it is damaged.
+
+        None where it is that of a very long recording, which is not worth the memory.
+        """
+        if self.size_bytes - self._table > PACKET_LIMIT:
+            return None
         data = self._file.read(self._table, self.size_bytes - self._table)
         try:
             table = unpack(data, self._compression)
         except TooLargeError:
-            return True  # that of a very long recording, which is not worth the memory
+            return None
         except ValueError:
-            return False
-        return table[8:12] == b"FTAB" and int.from_bytes(table[:4], "little") <= len(table) - 4
+            return b""
+        whole = int.from_bytes(table[:4], "little") <= len(table) - 4
+        return table if table[8:12] == b"FTAB" and whole else b""
 
 
 def _parts(packet: Packet) -> Iterator[Packet]:

@@ -6,13 +6,9 @@ hand; its file has no table, which readers replace by scanning the packets.
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import os
 import re
 import struct
-from collections.abc import Iterator
-from pathlib import Path
 from types import TracebackType
 from xml.sax.saxutils import escape
 
@@ -21,6 +17,7 @@ import numpy as np
 from saccade.camera.errors import RecordingError, SaccadeError, printable
 from saccade.camera.events import Packet
 from saccade.camera.formats.file import check_geometry
+from saccade.camera.formats.output import OutputFile, check_events
 from saccade.camera.formats.unpack import Compression, pack
 
 MAGIC = b"#!AER-DAT4.0\r\n"
@@ -69,15 +66,10 @@ class Aedat4Writer:
         self.width, self.height = width, height
         self.compression: Compression = compression
         self._entries: list[tuple[int, int, int, int, int]] = []
-        try:
-            self._file = Path(self.path).open("wb", buffering=0)  # noqa: SIM115
-        except OSError as error:
-            what = f"it cannot be created ({error.strerror})"
-            raise RecordingError(self.path, what, "choose another folder") from error
-        self._end = 0
+        self._file = OutputFile(self.path)
         info = info_xml(width, height, compression, source)
         try:
-            self._append(MAGIC + io_header(compression, info))
+            self._file.append(MAGIC + io_header(compression, info))
         except RecordingError:
             self._file.close()
             raise
@@ -93,8 +85,8 @@ class Aedat4Writer:
         for start in range(0, len(packet), MAX_EVENTS):
             part = packet[start : start + MAX_EVENTS]
             data = pack(events_payload(part), self.compression)
-            at = self._end + 8
-            self._append(struct.pack("<ii", 0, len(data)) + data)
+            at = self._file.size + 8
+            self._file.append(struct.pack("<ii", 0, len(data)) + data)
             t_range = int(part.t.min()), int(part.t.max())
             self._entries.append((len(data), at, len(part), *t_range))
 
@@ -102,51 +94,18 @@ class Aedat4Writer:
         """Writes the table and its position; without this the file is that of a killed recorder."""
         if self._file.closed:
             return
-        with self._one_line(), self._file:
-            table_at = self._end
-            self._append(pack(table(self._entries), self.compression))
-            self._file.seek(_POSITION_AT)
-            self._write(struct.pack("<q", table_at))
+        try:
+            table_at = self._file.size
+            self._file.append(pack(table(self._entries), self.compression))
+            self._file.overwrite(_POSITION_AT, struct.pack("<q", table_at))
+        finally:
+            self._file.close()
 
     def _check(self, packet: Packet) -> None:
-        what = None
-        if self._file.closed:
-            what = "the file is closed; write before close()"
-        elif len(packet) == 0:
-            return
-        elif packet.x.max() >= self.width or packet.y.max() >= self.height:
-            what = f"events outside {self.width}x{self.height}; open it with the sensor's size"
-        elif packet.t.max() >= 1 << 63:
+        check_events(self.path, packet, (self.width, self.height), self._file.closed)
+        if len(packet) and packet.t.max() >= 1 << 63:
             what = "an event's t is 2^63 us or more, which AEDAT4 cannot hold; check its clock"
-        if what is not None:
             raise SaccadeError(f"{printable(self.path)}: {what}")
-
-    def _append(self, data: bytes) -> None:
-        with self._one_line():
-            try:
-                self._write(data)
-            except OSError:
-                with contextlib.suppress(OSError):  # a pipe cannot be cut
-                    self._file.truncate(self._end)  # whole packets only
-                    self._file.seek(self._end)
-                raise
-        self._end += len(data)
-
-    def _write(self, data: bytes) -> None:
-        left = memoryview(data)
-        while left:
-            left = left[self._file.write(left) or 0 :]
-
-    @contextlib.contextmanager
-    def _one_line(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-            remedy = "make room" if full else "write to a file on a disk"
-            what = f"writing failed ({error.strerror})"
-            remedy += "; everything before is readable"
-            raise RecordingError(self.path, what, remedy, self._end) from error
 
     def __enter__(self) -> Aedat4Writer:
         return self

@@ -69,8 +69,23 @@ def open_raw(file: RecordingFile, geometry: tuple[int, int] | None = None) -> St
     width, height = size or (1, 1)  # of a file without events, which is refused as such
     decoder = _decoder(file, encoding, fields, first)
     return StreamRecording(
-        file, encoding, (width, height), first, lambda: decoder(width, height), sensor
+        file,
+        encoding,
+        (width, height),
+        first,
+        lambda: decoder(width, height),
+        sensor,
+        _origin_us(file.path, fields),
     )
+
+
+def _origin_us(path: str, fields: dict[str, str]) -> int:
+    """What our writer took from every time, because the clock of the words wraps."""
+    text = fields.get("saccade_t0", "0")
+    if not re.fullmatch(r"\d{1,20}", text, re.ASCII) or int(text) >= 1 << 64:
+        what = f"its header's saccade_t0 is {text[:30]!r}"
+        raise RecordingError(path, what, "copy the file again")
+    return int(text)
 
 
 def _decoder(

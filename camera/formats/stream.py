@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
+import numpy as np
+
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
 from saccade.camera.formats.file import RecordingFile, check_geometry
@@ -51,6 +53,7 @@ class StreamRecording:
         first: byte offset of the first word.
         new_decoder: makes the decoder of one pass, at the first word.
         sensor: the sensor's or the camera's name, "" where unknown.
+        origin_us: added to every time: where the words' clock starts.
     """
 
     def __init__(
@@ -61,8 +64,10 @@ class StreamRecording:
         first: int,
         new_decoder: Callable[[], Decoder],
         sensor: str = "",
+        origin_us: int = 0,
     ) -> None:
         self._file, self._first, self._new_decoder = file, first, new_decoder
+        self._origin = np.uint64(origin_us)
         self.path, self.size_bytes = file.path, file.size
         self.format, self.sensor = format, sensor
         self.width, self.height = geometry
@@ -99,6 +104,8 @@ class StreamRecording:
         while size := self._file.read_into(offset, buffer):
             offset += size
             packet = Packet(*decoder.decode(buffer[:size]))
+            if self._origin:
+                np.add(packet.t, self._origin, out=packet.t)
             dropped = _add_rise(self._dropped, dropped, decoder.dropped)
             skipped = _add_rise(self._skipped, skipped, decoder.skipped)
             self.position = offset

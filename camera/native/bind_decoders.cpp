@@ -28,6 +28,13 @@ nb::tuple decode_events(const Bytes& payload, std::uint32_t width, std::uint32_t
   return nb::make_tuple(columns(std::move(out.events)), dropped);
 }
 
+nb::tuple read_table(const Bytes& bytes) {
+  auto table = saccade::read_aedat4_table(bytes.data(), bytes.size());
+  return nb::make_tuple(to_numpy(std::move(table.offset)), to_numpy(std::move(table.stream)),
+                        to_numpy(std::move(table.size)), to_numpy(std::move(table.events)),
+                        to_numpy(std::move(table.first)), to_numpy(std::move(table.last)));
+}
+
 }  // namespace
 
 void bind_decoders(nb::module_& m) {
@@ -37,5 +44,6 @@ void bind_decoders(nb::module_& m) {
   bind_decoder<saccade::Evt3Decoder, std::uint32_t, std::uint32_t>(m, "Evt3Decoder", "width"_a,
                                                                    "height"_a);
   m.def("read_aedat4_header", &read_header, "data"_a.noconvert());
+  m.def("read_aedat4_table", &read_table, "data"_a.noconvert());
   m.def("decode_events", &decode_events, "payload"_a.noconvert(), "width"_a, "height"_a);
 }

@@ -6,6 +6,7 @@ namespace nb = nanobind;
 void bind_aedat(nb::module_& m);
 void bind_decoders(nb::module_& m);
 void bind_evt(nb::module_& m);
+void bind_encoders(nb::module_& m);
 void bind_frames(nb::module_& m);
 void bind_plain(nb::module_& m);
 void bind_ros(nb::module_& m);
@@ -16,6 +17,7 @@ NB_MODULE(_native, m) {
   bind_aedat(m);
   bind_decoders(m);
   bind_evt(m);
+  bind_encoders(m);
   bind_frames(m);
   bind_plain(m);
   bind_ros(m);

@@ -22,18 +22,14 @@ class FlatBuffer {
     if (end_ < 12 || std::memcmp(bytes + 8, identifier, 4) != 0) {
       damaged("its flatbuffer has the wrong identifier");
     }
-    table_ = follow(4);
-    const std::int64_t vtable = static_cast<std::int64_t>(table_) - read<std::int32_t>(table_);
-    if (vtable < 4 || vtable >= static_cast<std::int64_t>(end_)) {
-      damaged("its flatbuffer's vtable lies outside");
-    }
-    vtable_ = static_cast<std::size_t>(vtable);
-    vtable_size_ = read<std::uint16_t>(vtable_);
-    table_size_ = read<std::uint16_t>(vtable_ + 2);
-    if (vtable_size_ < 4 || vtable_size_ % 2 != 0 || vtable_size_ > end_ - vtable_ ||
-        table_size_ < 4 || table_size_ > end_ - table_) {
-      damaged("its flatbuffer's table lies outside");
-    }
+    open(follow(4));
+  }
+
+  // The table that the i-th element of a vector of offsets points to; `first` as vector() gives it.
+  FlatBuffer child(const std::uint8_t* first, std::size_t i) const {
+    FlatBuffer out = *this;
+    out.open(follow(static_cast<std::size_t>(first - bytes_) + 4 * i));
+    return out;
   }
 
   template <typename T>
@@ -69,6 +65,21 @@ class FlatBuffer {
   }
 
  private:
+  void open(std::size_t table) {
+    table_ = table;
+    const std::int64_t vtable = static_cast<std::int64_t>(table_) - read<std::int32_t>(table_);
+    if (vtable < 4 || vtable >= static_cast<std::int64_t>(end_)) {
+      damaged("its flatbuffer's vtable lies outside");
+    }
+    vtable_ = static_cast<std::size_t>(vtable);
+    vtable_size_ = read<std::uint16_t>(vtable_);
+    table_size_ = read<std::uint16_t>(vtable_ + 2);
+    if (vtable_size_ < 4 || vtable_size_ % 2 != 0 || vtable_size_ > end_ - vtable_ ||
+        table_size_ < 4 || table_size_ > end_ - table_) {
+      damaged("its flatbuffer's table lies outside");
+    }
+  }
+
   std::size_t follow(std::size_t at) const {
     const std::size_t to = at + read<std::uint32_t>(at);
     if (to < 8 || to >= end_) damaged("its flatbuffer's offset points outside");
@@ -118,6 +129,23 @@ Aedat4Events read_aedat4_events(const std::uint8_t* bytes, std::size_t n_bytes, 
     }
   }
   events.size = k;
+  return out;
+}
+
+Aedat4Table read_aedat4_table(const std::uint8_t* bytes, std::size_t n_bytes) {
+  const FlatBuffer buffer(bytes, n_bytes, "FTAB");
+  const auto [first, n] = buffer.vector(0, 4);
+  Aedat4Table out;
+  for (std::size_t i = 0; i < n; ++i) {
+    const FlatBuffer entry = buffer.child(first, i);
+    const std::size_t info = entry.field(1, 8);  // a struct of the stream and the size
+    out.offset.push_back(entry.scalar<std::int64_t>(0, 0));
+    out.stream.push_back(info == 0 ? 0 : entry.read<std::int32_t>(info));
+    out.size.push_back(info == 0 ? 0 : entry.read<std::int32_t>(info + 4));
+    out.events.push_back(entry.scalar<std::int64_t>(2, 0));
+    out.first.push_back(entry.scalar<std::int64_t>(3, 0));
+    out.last.push_back(entry.scalar<std::int64_t>(4, 0));
+  }
   return out;
 }
 

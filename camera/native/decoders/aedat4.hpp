@@ -1,6 +1,7 @@
 // AEDAT4: the flatbuffers of its container, checked before any access.
 #pragma once
 #include <string>
+#include <vector>
 
 #include "columns.hpp"
 
@@ -17,11 +18,20 @@ struct Aedat4Events {
   std::uint64_t out_of_bounds = 0, negative_time = 0;  // dropped
 };
 
+// What the table at the end says of the packets, a column for each field.
+struct Aedat4Table {
+  std::vector<std::int64_t> offset, stream, size, events;  // offset: behind the packet's header
+  std::vector<std::int64_t> first, last;                   // us
+};
+
 // The size-prefixed IOHeader in `bytes`. Throws std::invalid_argument where it is damaged.
 Aedat4Header read_aedat4_header(const std::uint8_t* bytes, std::size_t n_bytes);
 
 // The events of one decompressed EVTS payload. Throws std::invalid_argument where it is damaged.
 Aedat4Events read_aedat4_events(const std::uint8_t* bytes, std::size_t n_bytes, std::uint32_t width,
                                 std::uint32_t height);
+
+// The decompressed FTAB. Throws std::invalid_argument where it is damaged.
+Aedat4Table read_aedat4_table(const std::uint8_t* bytes, std::size_t n_bytes);
 
 }  // namespace saccade

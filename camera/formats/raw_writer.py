@@ -1,0 +1,123 @@
+"""Writes Prophesee RAW: EVT3 or EVT2 words below a text header.
+
+The clocks of both wrap (24 and 34 bits), so a time since 1970 does not fit: times are then written
+from that of the first packet, and the header's `% saccade_t0` says what our reader adds back; other
+readers see times from 0. Where times fall, our reader gives them back exactly; others may take a
+fall for a wrap.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from types import TracebackType
+
+from saccade.camera import _native
+from saccade.camera.errors import RecordingError, SaccadeError, printable
+from saccade.camera.events import Packet
+from saccade.camera.formats.file import check_geometry
+from saccade.camera.formats.output import OutputFile, check_events, contiguous
+
+MAX_EVENTS = 65_536  # encoded at a time: it bounds the memory
+_MAX_SIDE = 2048  # coordinates have 11 bits
+_CLOCK_BITS = {"evt3": 24, "evt2": 34}
+_TEXT = re.compile(r"[^\x21-\x7e]+")
+
+
+class RawWriter:
+    """An EVT3 or EVT2 file being recorded; a context manager. The order of events is kept.
+
+    Args:
+        path: the file to create (an existing one is replaced).
+        width, height: the sensor's size in pixels, at most 2048.
+        format: "evt3" or "evt2".
+        source: the camera's name, as readers will show it.
+
+    Raises:
+        RecordingError: the file cannot be created or written (disk full). What was written before
+            stays readable: unfinished words are cut off.
+        SaccadeError: events outside the sensor, or times that the format cannot hold.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        width: int,
+        height: int,
+        format: str = "evt3",
+        source: str = "saccade",
+    ) -> None:
+        self.path = os.fspath(path)
+        if format not in _CLOCK_BITS:
+            raise SaccadeError(f"format is {format!r}; use evt3 or evt2")
+        check_geometry(self.path, width, height)
+        if max(width, height) > _MAX_SIDE:
+            what = f"{format.upper()} holds at most {_MAX_SIDE} pixels on a side"
+            raise RecordingError(self.path, f"{what}, not {width}x{height}", "write AEDAT4")
+        self.width, self.height = width, height
+        self.format, self._source = format, source
+        self._encoder: _native.Evt3Encoder | _native.Evt2Encoder | None = None
+        self._file = OutputFile(self.path)
+
+    def write(self, packet: Packet) -> None:
+        """Appends the events; none for an empty packet.
+
+        Raises:
+            RecordingError: as the class says.
+            SaccadeError: closed, events outside this sensor, or times before those of the first
+                packet (unless that begins within the clock's first round), or with gaps and falls
+                of more than 200 days in all (EVT2: 500 years); none of up to 65,536 events
+                is written.
+        """
+        check_events(self.path, packet, (self.width, self.height), self._file.closed)
+        for start in range(0, len(packet), MAX_EVENTS):
+            self._write_part(packet[start : start + MAX_EVENTS])
+
+    def close(self) -> None:
+        """Closes the file; a killed recorder's has nothing less."""
+        if self._file.closed:
+            return
+        try:
+            if self._encoder is None:
+                self._begin(0)
+        finally:
+            self._file.close()
+
+    def _write_part(self, part: Packet) -> None:
+        encoder = self._encoder or self._begin(int(part.t.min()))
+        try:
+            words = encoder.encode(*contiguous(part))
+        except ValueError as error:
+            what = f"{self.format.upper()} cannot hold it: {error}; write AEDAT4"
+            raise SaccadeError(f"{printable(self.path)}: {what}") from error
+        try:
+            self._file.append(words.data)
+        except BaseException:
+            encoder.undo()
+            raise
+
+    def _begin(self, first_us: int) -> _native.Evt3Encoder | _native.Evt2Encoder:
+        """Writes the header, which needs the first time, and makes the encoder."""
+        origin = 0 if first_us < 1 << _CLOCK_BITS[self.format] else first_us
+        number = self.format.removeprefix("evt")
+        size = f"height={self.height};width={self.width}"
+        lines = [f"evt {number}.0", f"format EVT{number};{size}"]
+        lines.append(f"geometry {self.width}x{self.height}")
+        lines.append(f"sensor_name {_TEXT.sub(' ', self._source).strip()}")
+        lines += [f"saccade_t0 {origin}"] if origin else []
+        lines.append("end")
+        self._file.append("".join(f"% {line}\n" for line in lines).encode())
+        kind = _native.Evt3Encoder if self.format == "evt3" else _native.Evt2Encoder
+        self._encoder = kind(self.width, origin)
+        return self._encoder
+
+    def __enter__(self) -> RawWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
