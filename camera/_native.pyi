@@ -90,6 +90,9 @@ class Evt2Decoder(_Decoder):
     """
 
     def __init__(self, width: int, height: int) -> None: ...
+    @property
+    def triggers(self) -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint8]]:
+        """t us, id and value of the triggers that the last `decode` met, those with a time."""
 
 class Evt3Decoder(_Decoder):
     """Prophesee EVT3; x and y have 11 bits: a vector past x = 2047 is out of bounds for any width.
@@ -99,6 +102,9 @@ class Evt3Decoder(_Decoder):
     """
 
     def __init__(self, width: int, height: int) -> None: ...
+    @property
+    def triggers(self) -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint8]]:
+        """t us, id and value of the triggers that the last `decode` met, those with a time."""
 
 def read_aedat4_header(data: _Bytes) -> tuple[int, int, bytes]:
     """Compression, table position (-1 unknown) and XML of a size-prefixed IOHeader.
@@ -108,6 +114,37 @@ def read_aedat4_header(data: _Bytes) -> tuple[int, int, bytes]:
 
 def decode_events(payload: _Bytes, width: int, height: int) -> tuple[_Columns, dict[str, int]]:
     """The events of a decompressed EVTS payload, and dropped: out_of_bounds, negative_time.
+
+    Raises ValueError with what is wrong where the flatbuffer is damaged.
+    """
+
+def read_aedat4_frame(
+    payload: _Bytes,
+) -> tuple[int, int, int, tuple[int, int, int], tuple[int, int], int]:
+    """Time, exposure begin and end (us), shape [H, W, C], position x, y, and where in the FRME
+    payload the pixels start.
+
+    Raises ValueError with what is wrong where the flatbuffer is damaged.
+    """
+
+def read_aedat4_imu(
+    payload: _Bytes,
+) -> tuple[
+    NDArray[np.uint64],
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.float32],
+    int,
+]:
+    """t us [N], temperature [N], accelerometer, gyroscope and magnetometer [3 N] (x, y, z of each
+    sample), and how many samples were dropped for a negative time.
+
+    Raises ValueError with what is wrong where the flatbuffer is damaged.
+    """
+
+def read_aedat4_triggers(payload: _Bytes) -> tuple[NDArray[np.uint64], NDArray[np.uint8], int]:
+    """t us [N], kind [N], and how many triggers were dropped for a negative time.
 
     Raises ValueError with what is wrong where the flatbuffer is damaged.
     """

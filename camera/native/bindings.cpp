@@ -6,10 +6,12 @@ namespace nb = nanobind;
 void bind_decoders(nb::module_& m);
 void bind_frames(nb::module_& m);
 void bind_simulate(nb::module_& m);
+void bind_streams(nb::module_& m);
 
 NB_MODULE(_native, m) {
   m.doc() = "saccade's native core: decoders, frames and the event simulator.";
   bind_decoders(m);
   bind_frames(m);
   bind_simulate(m);
+  bind_streams(m);
 }
