@@ -45,8 +45,7 @@ class Frame:
     Attributes:
         t_us: microseconds of the sensor's clock, as the file states it.
         exposure_us: begin and end of the exposure, microseconds; zeros where the file has none.
-        pixels: uint8 [height, width] gray, or [height, width, 3 or 4]: blue, green, red, alpha;
-            read-only.
+        pixels: uint8 [height, width] gray, or [height, width, 3 or 4]: blue, green, red, alpha.
         position: x and y of the upper left pixel on the sensor.
     """
 

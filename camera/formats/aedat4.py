@@ -205,7 +205,9 @@ class Aedat4Recording:
         what = f"it has no {aedat4_streams.KINDS[kind]} stream"
         raise RecordingError(self.path, what, "record it too")
 
-    def _pass(self, wanted: _Stream, parse: Callable[[bytes], tuple[_T, int]]) -> Iterator[_T]:
+    def _pass(
+        self, wanted: _Stream, parse: Callable[[bytes | memoryview], tuple[_T, int]]
+    ) -> Iterator[_T]:
         """What the packets of one stream hold."""
         offset, end = self._first, self._packets_end()
         self._counts.setdefault(wanted.number, 0)
@@ -246,7 +248,7 @@ class Aedat4Recording:
         return table[8:12] == b"FTAB" and int.from_bytes(table[:4], "little") <= len(table) - 4
 
 
-_PARSERS: dict[str, Callable[[bytes], tuple[object, int]]] = {
+_PARSERS: dict[str, Callable[[bytes | memoryview], tuple[object, int]]] = {
     "FRME": aedat4_streams.frame,
     "IMUS": aedat4_streams.imu,
     "TRIG": aedat4_streams.triggers,

@@ -75,7 +75,8 @@ def test_inspect_says_what_is_there(recording):
     found = json.loads(done.stdout)
     wanted = {
         "format", "sensor", "width", "height", "n", "n_on", "t_first", "t_last", "duration_us",
-        "sum_x", "sum_y", "sum_t", "dropped", "rate", "size", "backward_steps", "skipped", "streams",
+        "sum_x", "sum_y", "sum_t", "dropped", "rate", "size",
+        "backward_steps", "skipped", "streams",
     }  # fmt: skip
     assert set(found) == wanted
     assert found["size"] == f"{found['width']}x{found['height']}"

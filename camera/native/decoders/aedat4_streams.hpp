@@ -9,19 +9,19 @@ namespace saccade {
 struct Aedat4Frame {
   std::int64_t t = 0, exposure_begin = 0, exposure_end = 0;  // us
   std::uint32_t width = 0, height = 0, channels = 0;
-  std::int32_t x = 0, y = 0;         // of the upper left corner on the sensor
-  std::size_t first = 0, n = 0;      // of the pixels: the first one's byte in the payload, and bytes
+  std::int32_t x = 0, y = 0;     // of the upper left corner on the sensor
+  std::size_t first = 0, n = 0;  // of the pixels: the first one's byte in the payload, and bytes
 };
 
 struct Aedat4Imu {
-  std::vector<std::uint64_t> t;                                      // us
-  std::vector<float> temperature;                                    // degrees Celsius
-  std::vector<float> accelerometer, gyroscope, magnetometer;         // x, y, z of each sample
-  std::uint64_t negative_time = 0;                                   // dropped
+  std::vector<std::uint64_t> t;                               // us
+  std::vector<float> temperature;                             // degrees Celsius
+  std::vector<float> accelerometer, gyroscope, magnetometer;  // x, y, z of each sample
+  std::uint64_t negative_time = 0;                            // dropped
 };
 
 struct Aedat4Triggers {
-  std::vector<std::uint64_t> t;    // us
+  std::vector<std::uint64_t> t;  // us
   std::vector<std::uint8_t> kind;
   std::uint64_t negative_time = 0;  // dropped
 };

@@ -192,7 +192,8 @@ void Evt3Decoder::other_word(std::uint32_t word) {
     case 0xA:
       ++counters_.triggers;
       if (clock_.started()) {
-        triggers_.add(clock_.value() << 12 | ((packed_ >> 23) & 0xfff), (word >> 8) & 0xf, word & 1);
+        triggers_.add(clock_.value() << 12 | ((packed_ >> 23) & 0xfff), (word >> 8) & 0xf,
+                      word & 1);
       }
       break;
     case 0xE:
