@@ -136,6 +136,7 @@ class StreamRecording:
     def _decode(self, decoder: Decoder) -> Iterator[Packet]:
         """One pass: the events of each chunk, an empty packet where it has none."""
         dropped, skipped = decoder.dropped, decoder.skipped
+        with_triggers = decoder if isinstance(decoder, TriggerDecoder) else None
         offset = self.position = self._first
         while data := self._file.read(offset, CHUNK_BYTES):
             offset += len(data)
@@ -144,8 +145,8 @@ class StreamRecording:
             skipped = _add_rise(self._skipped, skipped, decoder.skipped)
             self.position = offset
             self._counts["events"] += len(packet)
-            if isinstance(decoder, TriggerDecoder):
-                self._counts["triggers"] += len(decoder.triggers[0])
+            if with_triggers is not None:
+                self._counts["triggers"] += len(with_triggers.triggers[0])
             yield packet
             if decoder.damage is not None:
                 what, at = decoder.damage

@@ -1,14 +1,17 @@
 """AEDAT4's frames, IMU samples and triggers: as the plain reader has them; hostile buffers."""
 
+import contextlib
 import json
 import os
 import struct
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.camera import damage
 from tests.camera.fixtures import some_events, write_aedat4
 from tests.reference import aedat4
 
@@ -19,6 +22,7 @@ from saccade.camera.formats.aedat4_writer import MAGIC, events_payload, io_heade
 from saccade.camera.formats.unpack import Compression, pack
 from saccade.camera.inspection import inspect
 from saccade.camera.recordings import open_recording
+from saccade.camera.streams import Frame
 
 DATA = os.environ.get("SACCADE_DATA")
 KINDS = ("EVTS", "FRME", "IMUS", "TRIG", "EVTS")
@@ -135,6 +139,35 @@ def test_damage_in_any_stream_is_told(tmp_path: Path) -> None:
         assert found.n == 30
         assert found.error_offset == starts[number]
         assert "wrong identifier" in str(found.error)
+
+
+def _all(path: Path, data: bytes) -> list[list[object]]:
+    """What each stream gives before its damage, within a second."""
+    path.write_bytes(data)
+    found: list[list[object]] = [[], [], []]
+    begun = time.perf_counter()
+    with contextlib.suppress(RecordingError), open_recording(path) as recording:
+        assert isinstance(recording, Aedat4Recording)
+        passes = (recording.frames, recording.imu, recording.triggers)
+        for rows, read in zip(found, passes, strict=True):
+            with contextlib.suppress(RecordingError):
+                for part in read():
+                    rows.append(part.t_us if isinstance(part, Frame) else part.t.tolist())
+    assert time.perf_counter() - begun < damage.LIMIT_S
+    return found
+
+
+@pytest.mark.parametrize("compression", ["none", "lz4", "zstd"])
+def test_any_damage_leaves_what_came_before(tmp_path: Path, compression: Compression) -> None:
+    write_streams(tmp_path / "a", compression)
+    data = (tmp_path / "a").read_bytes()
+    whole = _all(tmp_path / "a", data)
+    assert [len(rows) for rows in whole] == [1, 1, 1]
+    for size in range(0, len(data), 1 if damage.LONG else 9):
+        found = _all(tmp_path / "a", data[:size])
+        assert all(rows == whole[i][: len(rows)] for i, rows in enumerate(found))
+    for changed in damage.mutations(data, 20_000 if damage.LONG else 300):
+        _all(tmp_path / "a", changed)
 
 
 def test_a_stream_that_is_not_there_is_refused(tmp_path: Path) -> None:
