@@ -90,8 +90,8 @@ class Aedat4Recording:
         Raises RecordingError where one is damaged; `streams` then counts what came before.
         """
         for stream in self._streams.values():
-            if stream.number not in self._counts and stream.kind in _PARSERS:
-                for _ in self._pass(stream, _PARSERS[stream.kind]):
+            if stream.number not in self._counts and stream.kind in aedat4_streams.PARSERS:
+                for _ in self._pass(stream, aedat4_streams.PARSERS[stream.kind]):
                     pass
         return self.streams
 
@@ -246,13 +246,6 @@ class Aedat4Recording:
         except ValueError:
             return False
         return table[8:12] == b"FTAB" and int.from_bytes(table[:4], "little") <= len(table) - 4
-
-
-_PARSERS: dict[str, Callable[[bytes | memoryview], tuple[object, int]]] = {
-    "FRME": aedat4_streams.frame,
-    "IMUS": aedat4_streams.imu,
-    "TRIG": aedat4_streams.triggers,
-}
 
 
 def _parts(packet: Packet) -> Iterator[Packet]:

@@ -5,6 +5,8 @@ Fields and their order: frame.fbs, imu.fbs and trigger.fbs of dv-processing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from saccade.camera import _native
@@ -43,3 +45,11 @@ def triggers(payload: bytes | memoryview) -> tuple[Triggers, int]:
     """
     t, kind, negative = _native.read_aedat4_triggers(payload)
     return Triggers(t, kind), negative
+
+
+#: Reads a payload of each kind of stream but the events.
+PARSERS: dict[str, Callable[[bytes | memoryview], tuple[object, int]]] = {
+    "FRME": frame,
+    "IMUS": imu,
+    "TRIG": triggers,
+}
