@@ -12,6 +12,7 @@ from saccade.camera.events import Packet
 from saccade.camera.formats.file import RecordingFile, check_geometry
 from saccade.camera.formats.nmnist import is_nmnist
 from saccade.camera.formats.raw import TO_DAT_TO_AEDAT4
+from saccade.camera.streams import Stream
 
 #: What a reader is chosen by: the first bytes of the file.
 START_BYTES = 4096
@@ -56,6 +57,7 @@ class Recording(Protocol):
         size_bytes: the file's size when it was opened.
         position: bytes read so far in the current pass, out of `size_bytes`.
         dropped: events left out since the recording was opened, by class: all passes together.
+        streams: what the file holds: its events, frames, IMU samples, triggers.
         skipped: what the file holds besides events, counted in the same way.
     """
 
@@ -74,6 +76,16 @@ class Recording(Protocol):
 
     @property
     def skipped(self) -> dict[str, int]: ...
+
+    @property
+    def streams(self) -> list[Stream]: ...
+
+    def count_streams(self) -> list[Stream]:
+        """`streams` with their counts, after a pass over the events; reads what that did not.
+
+        Raises RecordingError where a stream is damaged; `streams` then counts what came before.
+        """
+        ...
 
     def packets(self, since_us: int | None = None) -> Iterator[Packet]:
         """One pass over the events from the start, in packets of 1 to 65,536 events.

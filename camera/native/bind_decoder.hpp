@@ -8,6 +8,7 @@
 
 #include "arrays.hpp"
 #include "decoders/decoder.hpp"
+#include "decoders/triggers.hpp"
 
 using Bytes = nanobind::ndarray<const std::uint8_t, nanobind::ndim<1>, nanobind::c_contig,
                                 nanobind::device::cpu>;
@@ -46,6 +47,14 @@ nanobind::object damage(const Decoder& decoder) {
   const auto found = decoder.damage();
   if (!found) return nanobind::none();
   return nanobind::make_tuple(found->what, found->offset);
+}
+
+// The triggers of the last decode() call: t uint64, id uint8, value uint8.
+template <typename Decoder>
+nanobind::tuple triggers(const Decoder& decoder) {
+  saccade::TriggerColumns found = decoder.triggers();
+  return nanobind::make_tuple(to_numpy(std::move(found.t)), to_numpy(std::move(found.id)),
+                              to_numpy(std::move(found.value)));
 }
 
 // `m.name(args...)`: see decoders/decoder.hpp.
