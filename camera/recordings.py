@@ -10,7 +10,6 @@ from typing import Protocol, cast
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
 from saccade.camera.formats.file import RecordingFile, check_geometry
-from saccade.camera.formats.raw import TO_DAT_TO_AEDAT4
 
 #: What a reader is chosen by: the first bytes of the file.
 START_BYTES = 4096
@@ -27,7 +26,6 @@ _REFUSED = (
     (b"#!AER-DAT2", "AEDAT 2", "convert it to AEDAT4 with DV"),
     (b"#!AER-DAT1", "AEDAT 1", "convert it to AEDAT 2 with jAER, then to AEDAT4 with DV"),
     (b"Event Stream", "Event Stream (.es)", "convert it to AEDAT4 with faery"),
-    (b"\x89HDF\r\n\x1a\n", "HDF5", f"{TO_DAT_TO_AEDAT4} (HDF5 of Metavision only)"),
     *((magic, name, _FROM_BAG) for magic, name in _BAGS),
 )
 
@@ -41,6 +39,7 @@ def _starts(*magic: bytes) -> Callable[[bytes], bool]:
 #: formats that are told by their structure.
 _READERS: list[tuple[Callable[[bytes], bool], str, str]] = [
     (_starts(b"#!AER-DAT4.0\r\n"), "saccade.camera.formats.aedat4", "Aedat4Recording"),
+    (_starts(b"\x89HDF\r\n\x1a\n"), "saccade.camera.formats.hdf5", "Hdf5Recording"),
     (_starts(b"%"), "saccade.camera.formats.raw", "open_raw"),
 ]
 

@@ -5,11 +5,13 @@ namespace nb = nanobind;
 
 void bind_decoders(nb::module_& m);
 void bind_frames(nb::module_& m);
+void bind_hdf5(nb::module_& m);
 void bind_simulate(nb::module_& m);
 
 NB_MODULE(_native, m) {
   m.doc() = "saccade's native core: decoders, frames and the event simulator.";
   bind_decoders(m);
   bind_frames(m);
+  bind_hdf5(m);
   bind_simulate(m);
 }

@@ -182,10 +182,7 @@ REFUSED = {
     "AEDAT 2": (b"#!AER-DAT2.0\r\n#", "AEDAT 2 is not read"),
     "AEDAT 3": (b"#!AER-DAT3.1\r\n#", "AEDAT 3 is not read"),
     "ES": (b"Event Stream\x02\0\0", "Event Stream (.es) is not read"),
-    "HDF5": (
-        b"\x89HDF\r\n\x1a\n\0",
-        "HDF5 is not read; convert it to DAT with metavision_file_to_dat",
-    ),
+    "HDF5": (b"\x89HDF\r\n\x1a\n\0", "its HDF5 structure is damaged"),
     "bag": (
         b"#ROSBAG V2.0\n",
         "ROS bag is not read; convert its EVT3 packets to RAW with bag_to_raw",
@@ -246,7 +243,6 @@ def test_the_given_geometry_takes_precedence(tmp_path: Path) -> None:
         "dat/ncars_004397.dat",
         "dat/person_qvga_v2_faery.dat",
         "es/tool_qvga.es",
-        "hdf5/person_qvga_evlib.h5",
         "aedat2/dvs128_walking_1.aedat",
         "aedat2/cochlea_not_a_camera.aedat",
         "ros/test_events_1.bag",
