@@ -171,8 +171,7 @@ def _metavision(file: Any) -> Layout:
         return int.from_bytes(chunk[4:12], "little", signed=True)
 
     def first_row(since_us: int) -> int:
-        # CD/indexes is not needed: every chunk starts with its first time, and no index can be
-        # more damaged than the events that it leads to.
+        # Every chunk starts with its first time, so that CD/indexes, if damaged, cannot mislead.
         if not ecf:
             return _bisect(time_at, len(events), since_us)
         side = int(events.chunks[0])
