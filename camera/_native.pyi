@@ -93,6 +93,9 @@ class Evt2Decoder(_Decoder):
     """
 
     def __init__(self, width: int, height: int) -> None: ...
+    @property
+    def triggers(self) -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint8]]:
+        """t us, id and value of the triggers that the last `decode` met, those with a time."""
 
 class Evt3Decoder(_Decoder):
     """Prophesee EVT3; x and y have 11 bits: a vector past x = 2047 is out of bounds for any width.
@@ -102,6 +105,9 @@ class Evt3Decoder(_Decoder):
     """
 
     def __init__(self, width: int, height: int) -> None: ...
+    @property
+    def triggers(self) -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint8]]:
+        """t us, id and value of the triggers that the last `decode` met, those with a time."""
 
 class Aedat2Layout(enum.Enum):
     dvs128 = 0
@@ -155,6 +161,9 @@ class Evt21Decoder(_Decoder):
     """
 
     def __init__(self, width: int, height: int, legacy: bool, wide: bool = True) -> None: ...
+    @property
+    def triggers(self) -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint8]]:
+        """t us, id and value of the triggers that the last `decode` met, those with a time."""
 
 class DatDecoder(_Decoder):
     """Prophesee DAT of version 1 or 2, from the first record on.
@@ -246,3 +255,43 @@ def encode_csv(
     on: NDArray[np.bool_],
 ) -> NDArray[np.uint8]:
     """Lines `t,x,y,on` of these events (contiguous columns), as ASCII, uint8 [N]."""
+
+def read_aedat4_frame(
+    payload: _Bytes,
+) -> tuple[int, int, int, tuple[int, int, int], tuple[int, int], int]:
+    """Time, exposure begin and end (us), shape [H, W, C], position x, y, and where in the FRME
+    payload the pixels start.
+
+    Raises ValueError with what is wrong where the flatbuffer is damaged.
+    """
+
+def read_aedat4_imu(
+    payload: _Bytes,
+) -> tuple[
+    NDArray[np.uint64],
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.float32],
+    NDArray[np.float32],
+    int,
+]:
+    """t us [N], temperature [N], accelerometer, gyroscope and magnetometer [3 N] (x, y, z of each
+    sample), and how many samples were dropped for a negative time.
+
+    Raises ValueError with what is wrong where the flatbuffer is damaged.
+    """
+
+def read_aedat4_triggers(payload: _Bytes) -> tuple[NDArray[np.uint64], NDArray[np.uint8], int]:
+    """t us [N], kind [N], and how many triggers were dropped for a negative time.
+
+    Raises ValueError with what is wrong where the flatbuffer is damaged.
+    """
+
+def decode_ecf(
+    chunk: _Bytes, width: int, height: int, limit: int
+) -> tuple[_Columns, dict[str, int], int, tuple[str, int] | None]:
+    """One ECF chunk of a Metavision HDF5 file.
+
+    Gives its first `limit` events, dropped (out_of_bounds, negative_time), the number of events
+    that its header states, and what is damaged at which byte of it (then it has no events).
+    """

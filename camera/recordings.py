@@ -11,17 +11,16 @@ from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
 from saccade.camera.formats.file import RecordingFile, check_geometry
 from saccade.camera.formats.nmnist import is_nmnist
-from saccade.camera.formats.raw import TO_DAT_TO_AEDAT4
+from saccade.camera.streams import Stream
 
 #: What a reader is chosen by: the first bytes of the file.
 START_BYTES = 4096
 
-_READ = "AEDAT 2, 3.1 and 4, RAW, DAT, Event Stream, N-MNIST and ROS bags are read"
+_READ = "AEDAT 2, 3.1 and 4, RAW, DAT, HDF5, Event Stream, N-MNIST and ROS bags are read"
 #: What is recognised but not read: how the file starts, the format's name, the remedy.
 _REFUSED = (
     (b"#!AER-DAT3.0", "AEDAT 3.0", "convert it to AEDAT4 with DV"),
     (b"#!AER-DAT1", "AEDAT 1", "convert it to AEDAT 2 with jAER, then to AEDAT4 with DV"),
-    (b"\x89HDF\r\n\x1a\n", "HDF5", f"{TO_DAT_TO_AEDAT4} (HDF5 of Metavision only)"),
     (b"\x28\xb5\x2f\xfd", "zstd", "unpack it with `zstd -d` (a ROS 2 bag compressed as a file)"),
 )
 
@@ -41,6 +40,7 @@ _READERS: list[tuple[Callable[[bytes], bool], str, str]] = [
     (_starts(b"#ROSBAG"), "saccade.camera.formats.ros", "open_bag1"),
     (_starts(b"SQLite format 3\0"), "saccade.camera.formats.ros", "open_db3"),
     (_starts(b"\x89MCAP0\r\n"), "saccade.camera.formats.ros", "open_mcap"),
+    (_starts(b"\x89HDF\r\n\x1a\n"), "saccade.camera.formats.hdf5", "Hdf5Recording"),
     (_starts(b"%"), "saccade.camera.formats.raw", "open_raw"),
     (is_nmnist, "saccade.camera.formats.nmnist", "open_nmnist"),
 ]
@@ -57,6 +57,7 @@ class Recording(Protocol):
         size_bytes: the file's size when it was opened.
         position: bytes read so far in the current pass, out of `size_bytes`.
         dropped: events left out since the recording was opened, by class: all passes together.
+        streams: what the file holds: its events, frames, IMU samples, triggers.
         skipped: what the file holds besides events, counted in the same way.
     """
 
@@ -75,6 +76,16 @@ class Recording(Protocol):
 
     @property
     def skipped(self) -> dict[str, int]: ...
+
+    @property
+    def streams(self) -> list[Stream]: ...
+
+    def count_streams(self) -> list[Stream]:
+        """`streams` with their counts, after a pass over the events; reads what that did not.
+
+        Raises RecordingError where a stream is damaged; `streams` then counts what came before.
+        """
+        ...
 
     def packets(self, since_us: int | None = None) -> Iterator[Packet]:
         """One pass over the events from the start, in packets of 1 to 65,536 events.

@@ -19,7 +19,8 @@ def inspect_file(path: str, *, as_json: bool, geometry: str | None) -> None:
     """
     found = inspect(path, parse_geometry(geometry))
     facts: dict[str, Any] = msgspec.to_builtins(found)
-    del facts["error"]
+    if not found.error:
+        del facts["error"], facts["error_offset"]
     facts["size"] = f"{found.width}x{found.height}"
     if as_json:
         print(printable(msgspec.json.encode(facts).decode()))
@@ -32,13 +33,24 @@ def inspect_file(path: str, *, as_json: bool, geometry: str | None) -> None:
 
 def _print_facts(facts: dict[str, Any]) -> None:
     shown = {key: f"{value:,}" for key, value in facts.items() if isinstance(value, int)}
-    lost = {kind: n for kind, n in facts["dropped"].items() if n}
-    shown["dropped"] = ", ".join(f"{kind} {n:,}" for kind, n in lost.items()) or "0"
+    shown["dropped"], shown["skipped"] = _by_class(facts["dropped"]), _by_class(facts["skipped"])
+    shown["streams"] = ", ".join(_stream(stream) for stream in facts["streams"])
     shown["rate"] = f"{facts['rate']:,.0f} events/s"
     for key in ("format", "sensor", "size", *_KEYS):
-        print(printable(f"{key:12} {shown.get(key) or facts[key] or '-'}"))
+        print(printable(f"{key:14} {shown.get(key) or facts[key] or '-'}"))
+
+
+def _by_class(counts: dict[str, int]) -> str:
+    return ", ".join(f"{kind} {n:,}" for kind, n in counts.items() if n) or "0"
+
+
+def _stream(stream: dict[str, Any]) -> str:
+    name = f" ({stream['name']})" if stream["name"] not in ("", stream["kind"]) else ""
+    count = "not read" if stream["count"] is None else f"{stream['count']:,}"
+    return f"{stream['kind']}{name} {count}"
 
 
 _KEYS = (
-    "n", "n_on", "t_first", "t_last", "duration_us", "sum_x", "sum_y", "sum_t", "dropped", "rate",
+    "streams", "n", "n_on", "t_first", "t_last", "duration_us", "backward_steps",
+    "sum_x", "sum_y", "sum_t", "dropped", "skipped", "rate",
 )  # fmt: skip

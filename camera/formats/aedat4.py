@@ -1,7 +1,7 @@
 """Reads AEDAT4 (DV): the events of its first event stream, in the order of the file.
 
-Frames, IMU samples and triggers are passed over without being unpacked. The packets are scanned,
-so a file whose recorder was killed (no table at the end) reads as well as any other.
+Frames, IMU samples and triggers have passes of their own. The packets are scanned, so
+a file whose recorder was killed (no table at the end) reads as well as any other.
 """
 
 from __future__ import annotations
@@ -9,18 +9,23 @@ from __future__ import annotations
 import re
 import struct
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sized
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from saccade.camera import _native
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import MAX_SIDE, Packet
+from saccade.camera.formats import aedat4_streams
 from saccade.camera.formats.aedat4_index import Aedat4Index, read_index
 from saccade.camera.formats.aedat4_writer import MAGIC
 from saccade.camera.formats.file import RecordingFile, check_geometry
 from saccade.camera.formats.unpack import PACKET_LIMIT, Compression, TooLargeError, unpack
+from saccade.camera.streams import Frame, ImuPacket, Stream, Triggers
+
+_T = TypeVar("_T")
 
 CHUNK_EVENTS = 65_536
 _HEADER_LIMIT = 1 << 20
@@ -34,13 +39,14 @@ class _Stream:
     width: int
     height: int
     source: str
+    name: str
 
 
 class Aedat4Recording:
     """An AEDAT4 file; see `saccade.camera.recordings.Recording`.
 
-    With several event streams (two cameras), the first is read. `skipped` counts the packets of
-    the other streams.
+    With several event streams (two cameras), the first is read; `streams` lists them all. `skipped`
+    counts the packets of the other streams that `packets` passed over.
     """
 
     format = "aedat4"
@@ -59,16 +65,51 @@ class Aedat4Recording:
         self.position = self._first
         self._dropped = {"out_of_bounds": 0, "negative_time": 0}
         self._skipped = {"other_packets": 0}
+        self._counts: dict[int, int] = {}
 
     @property
     def dropped(self) -> dict[str, int]:
-        """Events left out since the recording was opened, by class."""
+        """Events (negative_time: IMU samples and triggers too) left out since the opening."""
         return dict(self._dropped)
 
     @property
     def skipped(self) -> dict[str, int]:
         """Packets that are not of the event stream, since the recording was opened."""
         return dict(self._skipped)
+
+    @property
+    def streams(self) -> list[Stream]:
+        """The streams in the order of the header."""
+        return [
+            Stream(aedat4_streams.KINDS.get(s.kind, s.kind), s.name, self._counts.get(s.number))
+            for s in self._streams.values()
+        ]
+
+    def count_streams(self) -> list[Stream]:
+        """`streams`, after reading those that no pass has read; the other event streams are not.
+
+        Raises RecordingError where one is damaged; `streams` then counts what came before.
+        """
+        for stream in self._streams.values():
+            if stream.number not in self._counts and stream.kind in aedat4_streams.PARSERS:
+                for _ in self._pass(stream, aedat4_streams.PARSERS[stream.kind]):
+                    pass
+        return self.streams
+
+    def frames(self) -> Iterator[Frame]:
+        """One pass over the first frame stream.
+
+        Raises RecordingError without one, or with the damaged packet's byte offset.
+        """
+        return self._pass(self._first_of("FRME"), aedat4_streams.frame)
+
+    def imu(self) -> Iterator[ImuPacket]:
+        """One pass over the first stream of IMU samples; raises as `frames`."""
+        return self._pass(self._first_of("IMUS"), aedat4_streams.imu)
+
+    def triggers(self) -> Iterator[Triggers]:
+        """One pass over the first stream of triggers; raises as `frames`."""
+        return self._pass(self._first_of("TRIG"), aedat4_streams.triggers)
 
     def packets(self, since_us: int | None = None) -> Iterator[Packet]:
         """One pass over the events, in packets of at most 65,536.
@@ -80,10 +121,11 @@ class Aedat4Recording:
         Raises RecordingError with the damaged packet's byte offset (or the file's end where it is
         cut off), after every event before it.
         """
-        end = self._table if 0 <= self._table < self.size_bytes else self.size_bytes
+        end = self._packets_end()
         offset = self.position = self._first if since_us is None else self._packet_at(since_us, end)
+        self._counts.setdefault(self._stream.number, 0)
         while offset < end:
-            stream, size = self._packet_header(offset, end)
+            stream, size = self._packet_header(offset, end, self._stream)
             self.position = offset + 8 + size
             if stream == self._stream.number:
                 # Held by no name here: it must be gone when the next one is read.
@@ -129,14 +171,14 @@ class Aedat4Recording:
         self._compression: Compression = _COMPRESSIONS[code]
         self._table = table
 
-    def _packet_header(self, offset: int, end: int) -> tuple[int, int]:
+    def _packet_header(self, offset: int, end: int, wanted: _Stream) -> tuple[int, int]:
         data = self._file.read(offset, min(8, end - offset))
         if len(data) == 8:
             stream, size = struct.unpack("<ii", data)
             if stream not in self._streams:
                 raise self._error(f"the packet is of stream {stream}, which does not exist", offset)
             # Others are passed over unread: an uncompressed image may well be larger.
-            if size < 0 or (size > PACKET_LIMIT and stream == self._stream.number):
+            if size < 0 or (size > PACKET_LIMIT and stream == wanted.number):
                 raise self._error(f"the packet states a size of {size} bytes", offset)
             if offset + 8 + size <= end:
                 return stream, size
@@ -180,7 +222,40 @@ class Aedat4Recording:
             raise self._error(f"the packet is damaged: {error}", offset) from error
         for name, count in dropped.items():
             self._dropped[name] += count
+        self._counts[self._stream.number] += len(columns[0])
         return Packet(*columns)
+
+    def _packets_end(self) -> int:
+        return self._table if 0 <= self._table < self.size_bytes else self.size_bytes
+
+    def _first_of(self, kind: str) -> _Stream:
+        for stream in self._streams.values():
+            if stream.kind == kind:
+                return stream
+        what = f"it has no {aedat4_streams.KINDS[kind]} stream"
+        raise RecordingError(self.path, what, "record it too")
+
+    def _pass(
+        self, wanted: _Stream, parse: Callable[[bytes | memoryview], tuple[_T, int]]
+    ) -> Iterator[_T]:
+        """What the packets of one stream hold."""
+        offset, end = self._first, self._packets_end()
+        self._counts.setdefault(wanted.number, 0)
+        while offset < end:
+            number, size = self._packet_header(offset, end, wanted)
+            if number == wanted.number:
+                try:
+                    payload = unpack(self._file.read(offset + 8, size), self._compression)
+                    found, negative = parse(payload)
+                except ValueError as error:
+                    if isinstance(error, RecordingError):
+                        raise
+                    raise self._error(f"the packet is damaged: {error}", offset) from error
+                self._dropped["negative_time"] += negative
+                self._counts[number] += len(found) if isinstance(found, Sized) else 1
+                yield found
+            offset += 8 + size
+        self._check_table()
 
     def _check_table(self) -> None:
         """The table is not needed, but it tells whether all packets are there."""
@@ -241,7 +316,8 @@ def _stream(node: ET.Element) -> _Stream:
     number = _number(node.get("name") or "", "a stream's number")
     info = next((child for child in node.findall("node") if child.get("name") == "info"), node)
     width, height = (_number(_attr(info, key) or "0", key) for key in ("sizeX", "sizeY"))
-    return _Stream(number, _attr(node, "typeIdentifier"), width, height, _attr(info, "source"))
+    kind, name = _attr(node, "typeIdentifier"), _attr(node, "originalOutputName")
+    return _Stream(number, kind, width, height, _attr(info, "source"), name)
 
 
 def _attr(node: ET.Element, key: str) -> str:

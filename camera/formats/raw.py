@@ -14,7 +14,6 @@ from saccade.camera.errors import RecordingError
 from saccade.camera.formats.file import RecordingFile
 from saccade.camera.formats.stream import Decoder, StreamRecording
 
-TO_DAT_TO_AEDAT4 = "convert it to DAT with metavision_file_to_dat, then to AEDAT4 with faery"
 _HEADER_LIMIT = 1 << 20
 _ORDER_BYTES = 64 << 10  # looked at for the order of EVT2.1 words
 _VGA, _HD = (640, 480), (1280, 720)

@@ -16,6 +16,7 @@ from saccade.camera.events import Packet
 from saccade.camera.formats.file import RecordingFile, check_geometry
 from saccade.camera.formats.ros_message import EventPacket, Message, read_event_packet
 from saccade.camera.formats.stream import CHUNK_BYTES, CHUNK_EVENTS, Decoder
+from saccade.camera.streams import Stream
 
 #: One pass over a bag's messages, in the order in which they were recorded. The file and a
 #: function that is told how far it has been read; see ros_bag1, ros_db3, ros_mcap.
@@ -89,6 +90,7 @@ class RosRecording:
         decoder = self._new_decoder()
         own = {"other_event_topics": 0, "sequence_gaps": 0}
         self._dropped, self._skipped = decoder.dropped, decoder.skipped | own  # all 0
+        self._events = 0
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -99,6 +101,15 @@ class RosRecording:
     def skipped(self) -> dict[str, int]:
         """What is no event, since the recording was opened, by class."""
         return dict(self._skipped)
+
+    @property
+    def streams(self) -> list[Stream]:
+        """The events of the topic; its packets' triggers are in `skipped`."""
+        return [Stream("events", self._topic, self._events)]
+
+    def count_streams(self) -> list[Stream]:
+        """`streams`: a pass over the events has counted all."""
+        return self.streams
 
     def packets(self, since_us: int | None = None) -> Iterator[Packet]:
         """One pass over the topic's events, in packets of at most 65,536.
@@ -122,11 +133,11 @@ class RosRecording:
                 if sequence >= 0 and packet.sequence != sequence + 1:
                     self._skipped["sequence_gaps"] += 1
                 sequence = packet.sequence
-                yield from batch.add(packet)
+                yield from self._count(batch.add(packet))
         except RecordingError:
-            yield from batch.decode()
+            yield from self._count(batch.decode())
             raise
-        yield from batch.decode()
+        yield from self._count(batch.decode())
 
     def close(self) -> None:
         """Closes the file."""
@@ -137,6 +148,11 @@ class RosRecording:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _count(self, packets: Iterator[Packet]) -> Iterator[Packet]:
+        for packet in packets:
+            self._events += len(packet)
+            yield packet
 
     def _set_position(self, position: int) -> None:
         self.position = position

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
 from saccade.camera.formats.file import RecordingFile, check_geometry
+from saccade.camera.streams import Stream, TriggerEdges
 
 CHUNK_BYTES = 256 << 10
 CHUNK_EVENTS = 65_536
@@ -40,6 +41,16 @@ class Decoder(Protocol):
     @property
     def damage(self) -> tuple[str, int] | None:
         """What is damaged, and at which byte of all that were fed; nothing follows it."""
+        ...
+
+
+@runtime_checkable
+class TriggerDecoder(Protocol):
+    """A decoder whose words may be triggers."""
+
+    @property
+    def triggers(self) -> tuple[Any, Any, Any]:
+        """The columns t, id, value of the triggers that the last `decode` met."""
         ...
 
 
@@ -80,6 +91,9 @@ class StreamRecording:
         self.position = first
         decoder = new_decoder()
         self._dropped, self._skipped = decoder.dropped, decoder.skipped  # all 0
+        self._counts = {"events": 0}
+        if isinstance(decoder, TriggerDecoder):
+            self._counts["triggers"] = 0
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -91,6 +105,29 @@ class StreamRecording:
         """What is no event, since the recording was opened, by class."""
         return dict(self._skipped)
 
+    @property
+    def streams(self) -> list[Stream]:
+        """The events, and the triggers where the format has them: both counted by any pass."""
+        return [Stream(kind, kind, count) for kind, count in self._counts.items()]
+
+    def count_streams(self) -> list[Stream]:
+        """`streams`: a pass over the events has counted all."""
+        return self.streams
+
+    def triggers(self) -> Iterator[TriggerEdges]:
+        """One pass over the triggers; those before the sensor's first time are only counted.
+
+        Raises RecordingError where the format has none, and as `packets` where it is damaged.
+        """
+        decoder = self._new_decoder()
+        if not isinstance(decoder, TriggerDecoder):
+            what = f"{self.format} has no trigger stream"
+            raise RecordingError(self.path, what, "read its events")
+        for _ in self._decode(decoder):
+            found = TriggerEdges(*decoder.triggers)
+            if len(found):
+                yield found
+
     def packets(self, since_us: int | None = None) -> Iterator[Packet]:
         """One pass over the events, in packets of at most 65,536.
 
@@ -100,8 +137,14 @@ class StreamRecording:
 
         Raises RecordingError where the words are damaged, or the file ends inside one.
         """
-        decoder = self._new_decoder()
+        for packet in self._decode(self._new_decoder()):
+            for start in range(0, len(packet), CHUNK_EVENTS):
+                yield packet[start : start + CHUNK_EVENTS]
+
+    def _decode(self, decoder: Decoder) -> Iterator[Packet]:
+        """One pass: the events of each chunk, an empty packet where it has none."""
         dropped, skipped = decoder.dropped, decoder.skipped
+        with_triggers = decoder if isinstance(decoder, TriggerDecoder) else None
         offset = self.position = self._first
         buffer = memoryview(bytearray(CHUNK_BYTES))
         while size := self._file.read_into(offset, buffer):
@@ -112,8 +155,10 @@ class StreamRecording:
             dropped = _add_rise(self._dropped, dropped, decoder.dropped)
             skipped = _add_rise(self._skipped, skipped, decoder.skipped)
             self.position = offset
-            for start in range(0, len(packet), CHUNK_EVENTS):
-                yield packet[start : start + CHUNK_EVENTS]
+            self._counts["events"] += len(packet)
+            if with_triggers is not None:
+                self._counts["triggers"] += len(with_triggers.triggers[0])
+            yield packet
             if decoder.damage is not None:
                 what, at = decoder.damage
                 raise self._error(what, self._first + at)

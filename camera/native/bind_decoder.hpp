@@ -8,6 +8,7 @@
 
 #include "arrays.hpp"
 #include "decoders/decoder.hpp"
+#include "decoders/triggers.hpp"
 
 using Bytes = nanobind::ndarray<const std::uint8_t, nanobind::ndim<1>, nanobind::c_contig,
                                 nanobind::device::cpu>;
@@ -20,9 +21,16 @@ Column<T> column(std::unique_ptr<T[]>&& values, std::size_t size) {
   return Column<T>(data, {size}, owner);
 }
 
+// The four columns as arrays over one block, which the last of them gives back.
 inline nanobind::tuple columns(saccade::EventColumns&& e) {
-  return nanobind::make_tuple(column(std::move(e.t), e.size), column(std::move(e.x), e.size),
-                              column(std::move(e.y), e.size), column(std::move(e.on), e.size));
+  const nanobind::capsule owner(e.block.get(), [](void* block) noexcept {
+    saccade::ReturnBlock()(static_cast<std::uint8_t*>(block));
+  });
+  e.block.release();
+  const std::size_t n = e.size;
+  return nanobind::make_tuple(
+      Column<std::uint64_t>(e.t.get(), {n}, owner), Column<std::uint16_t>(e.x.get(), {n}, owner),
+      Column<std::uint16_t>(e.y.get(), {n}, owner), Column<bool>(e.on.get(), {n}, owner));
 }
 
 template <typename Decoder>
@@ -46,6 +54,14 @@ nanobind::object damage(const Decoder& decoder) {
   const auto found = decoder.damage();
   if (!found) return nanobind::none();
   return nanobind::make_tuple(found->what, found->offset);
+}
+
+// The triggers of the last decode() call: t uint64, id uint8, value uint8.
+template <typename Decoder>
+nanobind::tuple triggers(const Decoder& decoder) {
+  saccade::TriggerColumns found = decoder.triggers();
+  return nanobind::make_tuple(to_numpy(std::move(found.t)), to_numpy(std::move(found.id)),
+                              to_numpy(std::move(found.value)));
 }
 
 // `m.name(args...)`: see decoders/decoder.hpp.

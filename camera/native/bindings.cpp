@@ -8,9 +8,11 @@ void bind_decoders(nb::module_& m);
 void bind_evt(nb::module_& m);
 void bind_encoders(nb::module_& m);
 void bind_frames(nb::module_& m);
+void bind_hdf5(nb::module_& m);
 void bind_plain(nb::module_& m);
 void bind_ros(nb::module_& m);
 void bind_simulate(nb::module_& m);
+void bind_streams(nb::module_& m);
 
 NB_MODULE(_native, m) {
   m.doc() = "saccade's native core: decoders, frames and the event simulator.";
@@ -19,7 +21,9 @@ NB_MODULE(_native, m) {
   bind_evt(m);
   bind_encoders(m);
   bind_frames(m);
+  bind_hdf5(m);
   bind_plain(m);
   bind_ros(m);
   bind_simulate(m);
+  bind_streams(m);
 }

@@ -1,5 +1,6 @@
 """Inspection: exact sums, also past 64 bits."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -47,3 +48,23 @@ def test_losses_are_listed_by_class(tmp_path: Path) -> None:
     found = inspect(tmp_path / "a", (346, 260))
     assert found.dropped == {"before_time": 1, "out_of_bounds": 0, "unknown_word": 0}
     assert found.n == 10
+
+
+def test_steps_back_in_time_are_counted_across_packets(tmp_path: Path) -> None:
+    t = np.random.default_rng(1).integers(0, 50, 300).astype(np.uint64)
+    wanted = sum(int(b) < int(a) for a, b in itertools.pairwise(t))
+    for n in (1, 7, 300):
+        with Aedat4Writer(tmp_path / "a", 4, 4) as writer:
+            for start in range(0, 300, n):
+                part = t[start : start + n]
+                zeros = np.zeros(len(part), np.uint16)
+                writer.write(Packet(part, zeros, zeros, np.zeros(len(part), bool)))
+        assert inspect(tmp_path / "a").backward_steps == wanted
+
+
+def test_what_is_no_event_is_listed(tmp_path: Path) -> None:
+    trigger = b"\x01\x06\0\xa0"
+    (tmp_path / "a").write_bytes(EVT2_HEADER + trigger + evt2_words(3) + trigger)
+    found = inspect(tmp_path / "a")
+    assert found.skipped == {"triggers": 2, "others": 0, "continued": 0, "time_backwards": 0}
+    assert [(s.kind, s.count) for s in found.streams] == [("events", 3), ("triggers", 1)]

@@ -76,6 +76,7 @@ def test_inspect_says_what_is_there(recording):
     wanted = {
         "format", "sensor", "width", "height", "n", "n_on", "t_first", "t_last", "duration_us",
         "sum_x", "sum_y", "sum_t", "dropped", "rate", "size",
+        "backward_steps", "skipped", "streams",
     }  # fmt: skip
     assert set(found) == wanted
     assert found["size"] == f"{found['width']}x{found['height']}"
@@ -88,7 +89,11 @@ def test_inspect_counts_up_to_the_damage_then_says_where(recording, tmp_path):
     cut.write_bytes(recording.read_bytes()[: recording.stat().st_size // 2])
     done = command("inspect", cut, "--json")
     assert done.returncode == 2
-    assert 0 < json.loads(done.stdout)["n"] < 20_000
+    found = json.loads(done.stdout)
+    assert 0 < found["n"] < 20_000
+    assert found["error_offset"] == cut.stat().st_size
+    assert done.stderr.strip().endswith(found["error"])
+    assert found["streams"] == [{"kind": "events", "name": "events", "count": found["n"]}]
     assert "byte" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 

@@ -28,6 +28,7 @@ Evt2Decoder::Evt2Decoder(std::uint32_t width, std::uint32_t height)
     : width_(width), height_(height), wide_(has_avx2()) {}
 
 EventColumns Evt2Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes) {
+  triggers_.clear();
   if (n_pending_ > 0) {
     const std::size_t taken = std::min(kWord - n_pending_, n_bytes);
     std::copy_n(bytes, taken, pending_ + n_pending_);
@@ -83,6 +84,9 @@ void Evt2Decoder::other_word(std::uint32_t word) {
       break;
     case 0xA:
       ++counters_.triggers;
+      if (clock_.started()) {
+        triggers_.add(clock_.value() << 6 | ((word >> 22) & 0x3f), (word >> 8) & 0x1f, word & 1);
+      }
       break;
     case 0xE:
       ++counters_.others;

@@ -1,6 +1,7 @@
 // Prophesee EVT2: 32-bit little-endian words, one event each.
 #pragma once
 #include "decoder.hpp"
+#include "triggers.hpp"
 
 namespace saccade {
 
@@ -30,6 +31,8 @@ class Evt2Decoder {
             {"time_backwards", c.time_backwards}};
   }
   std::optional<Damage> damage() const { return std::nullopt; }  // any word can be read
+  // Those of the last decode(); before the first TIME_HIGH they have no time and are only counted.
+  const TriggerColumns& triggers() const { return triggers_; }
   std::size_t pending_bytes() const { return n_pending_; }
 
  private:
@@ -43,6 +46,7 @@ class Evt2Decoder {
   bool wide_;  // eight words at a time
   WrappingClock<28> clock_;
   Counters counters_;
+  TriggerColumns triggers_;
   std::uint8_t pending_[4] = {};
   std::size_t n_pending_ = 0;
 };

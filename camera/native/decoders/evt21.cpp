@@ -46,6 +46,7 @@ Evt21Decoder::Evt21Decoder(std::uint32_t width, std::uint32_t height, bool legac
       avx2_(wide && has_avx2()) {}
 
 EventColumns Evt21Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes) {
+  triggers_.clear();
   if (n_pending_ > 0) {
     const std::size_t taken = std::min(kWord - n_pending_, n_bytes);
     std::copy_n(bytes, taken, pending_ + n_pending_);
@@ -130,6 +131,9 @@ void Evt21Decoder::other_word(std::uint32_t head) {
       break;
     case 0xA:
       ++counters_.triggers;
+      if (clock_.started()) {
+        triggers_.add(clock_.value() << 6 | ((head >> 22) & 0x3f), (head >> 8) & 0x1f, head & 1);
+      }
       break;
     case 0xE:
       ++counters_.others;

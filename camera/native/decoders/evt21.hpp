@@ -1,6 +1,7 @@
 // Prophesee EVT2.1: 64-bit words, each a head as of EVT2 and a mask of 32 pixels in a row.
 #pragma once
 #include "decoder.hpp"
+#include "triggers.hpp"
 
 namespace saccade {
 
@@ -33,6 +34,8 @@ class Evt21Decoder {
   }
   std::optional<Damage> damage() const { return std::nullopt; }  // any word can be read
   std::size_t pending_bytes() const { return n_pending_; }
+  // Of the last decode() call.
+  const TriggerColumns& triggers() const { return triggers_; }
 
  private:
   void run(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
@@ -47,6 +50,7 @@ class Evt21Decoder {
   bool avx2_;
   WrappingClock<28> clock_;
   Counters counters_;
+  TriggerColumns triggers_;
   std::uint8_t pending_[8] = {};
   std::size_t n_pending_ = 0;
 };

@@ -94,6 +94,7 @@ Evt3Decoder::Evt3Decoder(std::uint32_t width, std::uint32_t height)
 }
 
 EventColumns Evt3Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes) {
+  triggers_.clear();
   std::uint8_t first[2] = {pending_, 0};
   std::size_t n_first = 0;
   if (has_pending_ && n_bytes > 0) {
@@ -213,6 +214,10 @@ void Evt3Decoder::other_word(std::uint32_t word) {
   switch (word >> 12) {
     case 0xA:
       ++counters_.triggers;
+      if (clock_.started()) {
+        triggers_.add(clock_.value() << 12 | ((packed_ >> 23) & 0xfff), (word >> 8) & 0xf,
+                      word & 1);
+      }
       break;
     case 0xE:
       ++counters_.others;

@@ -1,6 +1,7 @@
 // Prophesee EVT3: 16-bit little-endian words whose meaning depends on those before.
 #pragma once
 #include "decoder.hpp"
+#include "triggers.hpp"
 
 namespace saccade {
 
@@ -33,6 +34,8 @@ class Evt3Decoder {
             {"time_backwards", c.time_backwards}};
   }
   std::optional<Damage> damage() const { return std::nullopt; }  // any word can be read
+  // Those of the last decode(); before the first TIME_HIGH they have no time and are only counted.
+  const TriggerColumns& triggers() const { return triggers_; }
   std::size_t pending_bytes() const { return has_pending_ ? 1 : 0; }
 
  private:
@@ -79,6 +82,7 @@ class Evt3Decoder {
   bool has_y_ = false;
   bool wide_;  // many words at a time
   Counters counters_;
+  TriggerColumns triggers_;
   std::uint8_t pending_ = 0;
   bool has_pending_ = false;
 };
