@@ -122,6 +122,18 @@ class Aedat2Decoder(_Decoder):
 
     def __init__(self, width: int, height: int, layout: Aedat2Layout) -> None: ...
 
+class Aedat3Decoder(_Decoder):
+    """AEDAT 3.1, from the first packet's header on; `pending_bytes` are a packet's.
+
+    Args:
+        png_frames: packets of frames may be compressed.
+
+    dropped: out_of_bounds, marked_invalid, negative_time.
+    skipped: special, frames, imu, others (events of other types), time_backwards.
+    """
+
+    def __init__(self, width: int, height: int, png_frames: bool) -> None: ...
+
 class EsKind(enum.Enum):
     dvs = 0
     atis = 1

@@ -16,10 +16,10 @@ from saccade.camera.streams import Stream
 #: What a reader is chosen by: the first bytes of the file.
 START_BYTES = 4096
 
-_READ = "AEDAT 2 and 4, RAW, DAT, HDF5, Event Stream, N-MNIST and ROS bags are read"
+_READ = "AEDAT 2, 3.1 and 4, RAW, DAT, HDF5, Event Stream, N-MNIST and ROS bags are read"
 #: What is recognised but not read: how the file starts, the format's name, the remedy.
 _REFUSED = (
-    (b"#!AER-DAT3", "AEDAT 3", "convert it to AEDAT4 with DV"),
+    (b"#!AER-DAT3.0", "AEDAT 3.0", "convert it to AEDAT4 with DV"),
     (b"#!AER-DAT1", "AEDAT 1", "convert it to AEDAT 2 with jAER, then to AEDAT4 with DV"),
     (b"\x28\xb5\x2f\xfd", "zstd", "unpack it with `zstd -d` (a ROS 2 bag compressed as a file)"),
 )
@@ -35,6 +35,7 @@ def _starts(*magic: bytes) -> Callable[[bytes], bool]:
 _READERS: list[tuple[Callable[[bytes], bool], str, str]] = [
     (_starts(b"#!AER-DAT4.0\r\n"), "saccade.camera.formats.aedat4", "Aedat4Recording"),
     (_starts(b"#!AER-DAT2.0"), "saccade.camera.formats.aedat2", "open_aedat2"),
+    (_starts(b"#!AER-DAT3.1"), "saccade.camera.formats.aedat3", "open_aedat3"),
     (_starts(b"Event Stream"), "saccade.camera.formats.es", "open_es"),
     (_starts(b"#ROSBAG"), "saccade.camera.formats.ros", "open_bag1"),
     (_starts(b"SQLite format 3\0"), "saccade.camera.formats.ros", "open_db3"),

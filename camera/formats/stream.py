@@ -65,6 +65,7 @@ class StreamRecording:
         new_decoder: makes the decoder of one pass, at the first word.
         sensor: the sensor's or the camera's name, "" where unknown.
         origin_us: added to every time: where the words' clock starts.
+        unit: what is not whole where the file ends in the middle of it.
     """
 
     def __init__(
@@ -76,7 +77,9 @@ class StreamRecording:
         new_decoder: Callable[[], Decoder],
         sensor: str = "",
         origin_us: int = 0,
+        unit: str = "word",
     ) -> None:
+        self._unit = unit
         self._file, self._first, self._new_decoder = file, first, new_decoder
         self._origin = np.uint64(origin_us)
         self.path, self.size_bytes = file.path, file.size
@@ -160,7 +163,8 @@ class StreamRecording:
                 what, at = decoder.damage
                 raise self._error(what, self._first + at)
         if decoder.pending_bytes:
-            raise self._error("the file is cut off inside a word", offset - decoder.pending_bytes)
+            what = f"the file is cut off inside a {self._unit}"
+            raise self._error(what, offset - decoder.pending_bytes)
 
     def close(self) -> None:
         """Closes the file."""

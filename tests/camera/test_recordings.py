@@ -132,7 +132,7 @@ def test_the_geometry_of_raw_files(
 
 REFUSED = {
     "empty": (b"", "empty"),
-    "noise": (b"\x13\x37" * 40, "AEDAT 2 and 4, RAW"),
+    "noise": (b"\x13\x37" * 40, "AEDAT 2, 3.1 and 4, RAW"),
     "text": (b"hello, world\n", "no known format"),
     "header only": (RAW_HEADER, "no event after the header"),
     "header cut off": (RAW_HEADER[:20], "ends inside its header"),
@@ -144,7 +144,7 @@ REFUSED = {
     "long header, cut at a line": (b"% abcde\n" * 200_000 + b"\0\x80", "longer than 1 MiB"),
     "long line": (b"% " + b"a" * (2 << 20), "longer than 1 MiB"),
     "EVT4": (b"% evt 4.0\n\0\x80", "'EVT4' is not read"),
-    "AEDAT 3": (b"#!AER-DAT3.1\r\n#", "AEDAT 3 is not read"),
+    "AEDAT 3.0": (b"#!AER-DAT3.0\r\n#", "AEDAT 3.0 is not read"),
     "zstd": (b"\x28\xb5\x2f\xfd\0", "zstd is not read; unpack it with `zstd -d`"),
     "HDF5": (b"\x89HDF\r\n\x1a\n\0", "its HDF5 structure is damaged"),
 }

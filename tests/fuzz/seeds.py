@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from tests.camera.fixtures import evt2_words, evt3_words, some_events
+from tests.reference import aedat3
 
 from saccade.camera.formats.aedat4_writer import events_payload, info_xml, io_header
 
@@ -14,11 +15,20 @@ def seeds() -> dict[str, list[bytes]]:
     return {
         "evt2": [chunk + evt2_words(200)],
         "evt3": [chunk + evt3_words(200)],
+        "aedat3": [chunk + aedat3_packets()],
         "aedat4": [
             io_header("lz4", info_xml(346, 260, "lz4", "seed")),
             events_payload(some_events(100)),
         ],
     }
+
+
+def aedat3_packets() -> bytes:
+    """Polarity events around a packet of each other kind."""
+    events = [(100 * i, i, i, i % 2 == 0, i % 7 != 0) for i in range(150)]
+    others = aedat3.packet(aedat3.SPECIAL, 8, bytes(16)) + aedat3.packet(aedat3.IMU6, 36, bytes(36))
+    frame = aedat3.packet(0x8000 + aedat3.FRAME, 100, bytes(50), capacity=50, n=1)
+    return aedat3.polarity(events, 0) + others + frame + aedat3.polarity(events, 0)
 
 
 def main() -> None:
