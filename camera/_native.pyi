@@ -222,6 +222,20 @@ def decode_events(payload: _Bytes, width: int, height: int) -> tuple[_Columns, d
     Raises ValueError with what is wrong where the flatbuffer is damaged.
     """
 
+def unpack_lz4(data: _Bytes, limit: int) -> NDArray[np.uint8] | None:
+    """The content of all LZ4 frames in `data`, uint8 [N]; None where it is more than `limit` bytes.
+
+    Checks every checksum and stated size; releases the GIL. Raises ValueError with what is wrong
+    where a frame is damaged or not finished, or where bytes that are no frame follow the last one.
+    """
+
+class Aedat4PacketDecoder:
+    """EVTS packets to columns in one call, in memory that is kept. One thread at a time."""
+
+    def __init__(self, width: int, height: int) -> None: ...
+    def decode_lz4(self, data: _Bytes, limit: int) -> tuple[_Columns, dict[str, int]] | None:
+        """As `decode_events` of what `unpack_lz4` gives; releases the GIL."""
+
 class _Encoder:
     """Events to words, in their order; times are written from `origin_us` on. One thread at a time.
 

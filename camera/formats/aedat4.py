@@ -10,24 +10,24 @@ import re
 import struct
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Sized
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TypeVar
-
-import numpy as np
 
 from saccade.camera import _native
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import MAX_SIDE, Packet
 from saccade.camera.formats import aedat4_streams
+from saccade.camera.formats.aedat4_events import Decoded, EventsDecoder, Packed, parts
 from saccade.camera.formats.aedat4_index import Aedat4Index, read_index
 from saccade.camera.formats.aedat4_writer import MAGIC
 from saccade.camera.formats.file import RecordingFile, check_geometry
+from saccade.camera.formats.readahead import Window
 from saccade.camera.formats.unpack import PACKET_LIMIT, Compression, TooLargeError, unpack
 from saccade.camera.streams import Frame, ImuPacket, Stream, Triggers
 
 _T = TypeVar("_T")
 
-CHUNK_EVENTS = 65_536
 _HEADER_LIMIT = 1 << 20
 _COMPRESSIONS: tuple[Compression, ...] = ("none", "lz4", "lz4", "zstd", "zstd")
 
@@ -111,28 +111,36 @@ class Aedat4Recording:
         """One pass over the first stream of triggers; raises as `frames`."""
         return self._pass(self._first_of("TRIG"), aedat4_streams.triggers)
 
-    def packets(self, since_us: int | None = None) -> Iterator[Packet]:
+    def packets(self, since_us: int | None = None, threads: int | None = None) -> Iterator[Packet]:
         """One pass over the events, in packets of at most 65,536.
 
         Args:
             since_us: begins with the packet that the table names for this time, where the table is
                 whole and agrees with the packets there; otherwise everything is read.
+            threads: how many decode the next packets meanwhile; 1: none, None: two where there are
+                two processors and the file is not small.
 
         Raises RecordingError with the damaged packet's byte offset (or the file's end where it is
         cut off), after every event before it.
         """
         end = self._packets_end()
-        offset = self.position = self._first if since_us is None else self._packet_at(since_us, end)
+        start = self.position = self._first if since_us is None else self._packet_at(since_us, end)
         self._counts.setdefault(self._stream.number, 0)
-        while offset < end:
-            stream, size = self._packet_header(offset, end, self._stream)
-            self.position = offset + 8 + size
-            if stream == self._stream.number:
-                # Held by no name here: it must be gone when the next one is read.
-                yield from _parts(self._events(offset, size))
-            else:
-                self._skipped["other_packets"] += 1
-            offset += 8 + size
+        decoder = EventsDecoder(self.width, self.height, self._compression)
+        found = decoder.pass_over(self._packed(start, end), end - start, threads)
+        with closing(found):
+            for packed, decoded in found:
+                self.position = packed.end
+                if isinstance(decoded, ValueError):
+                    what = f"the packet is damaged: {decoded}"
+                    raise self._error(what, packed.offset) from decoded
+                if decoded is None:
+                    self._skipped["other_packets"] += 1
+                    continue
+                events = parts(self._count(decoded))
+                del packed, decoded  # a large packet must be gone when the next one is read
+                yield from events
+                del events
         self._check_table()
         self.position = self.size_bytes
 
@@ -171,8 +179,10 @@ class Aedat4Recording:
         self._compression: Compression = _COMPRESSIONS[code]
         self._table = table
 
-    def _packet_header(self, offset: int, end: int, wanted: _Stream) -> tuple[int, int]:
-        data = self._file.read(offset, min(8, end - offset))
+    def _packet_header(
+        self, offset: int, end: int, wanted: _Stream, file: RecordingFile | Window
+    ) -> tuple[int, int]:
+        data = file.read(offset, min(8, end - offset))
         if len(data) == 8:
             stream, size = struct.unpack("<ii", data)
             if stream not in self._streams:
@@ -212,18 +222,20 @@ class Aedat4Recording:
             return False
         return len(t) > 0 and int(t.max()) == int(index.last[k])
 
-    def _events(self, offset: int, size: int) -> Packet:
-        try:
-            payload = unpack(self._file.read(offset + 8, size), self._compression)
-            columns, dropped = _native.decode_events(payload, self.width, self.height)
-        except ValueError as error:
-            if isinstance(error, RecordingError):
-                raise
-            raise self._error(f"the packet is damaged: {error}", offset) from error
-        for name, count in dropped.items():
+    def _packed(self, offset: int, end: int) -> Iterator[Packed]:
+        window = Window(self._file)
+        while offset < end:
+            stream, size = self._packet_header(offset, end, self._stream, window)
+            after = offset + 8 + size
+            wanted = stream == self._stream.number
+            yield Packed(offset, after, window.read(offset + 8, size) if wanted else None)
+            offset = after
+
+    def _count(self, decoded: Decoded) -> Packet:
+        for name, count in decoded.dropped.items():
             self._dropped[name] += count
-        self._counts[self._stream.number] += len(columns[0])
-        return Packet(*columns)
+        self._counts[self._stream.number] += len(decoded.events)
+        return decoded.events
 
     def _packets_end(self) -> int:
         return self._table if 0 <= self._table < self.size_bytes else self.size_bytes
@@ -242,7 +254,7 @@ class Aedat4Recording:
         offset, end = self._first, self._packets_end()
         self._counts.setdefault(wanted.number, 0)
         while offset < end:
-            number, size = self._packet_header(offset, end, wanted)
+            number, size = self._packet_header(offset, end, wanted, self._file)
             if number == wanted.number:
                 try:
                     payload = unpack(self._file.read(offset + 8, size), self._compression)
@@ -283,17 +295,6 @@ class Aedat4Recording:
             return b""
         whole = int.from_bytes(table[:4], "little") <= len(table) - 4
         return table if table[8:12] == b"FTAB" and whole else b""
-
-
-def _parts(packet: Packet) -> Iterator[Packet]:
-    """`packet` in parts of at most 65,536 events."""
-    if 0 < len(packet) <= CHUNK_EVENTS:
-        yield packet
-        return
-    for start in range(0, len(packet), CHUNK_EVENTS):
-        part = packet[start : start + CHUNK_EVENTS]
-        # Copies: whoever holds the last part would keep all 20 MiB while the next packet is read.
-        yield Packet(np.array(part.t), np.array(part.x), np.array(part.y), np.array(part.on))
 
 
 def _streams(xml: bytes) -> dict[int, _Stream]:

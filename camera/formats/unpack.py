@@ -14,6 +14,8 @@ import lz4.frame  # pyright: ignore[reportMissingTypeStubs]
 import numpy as np
 import zstandard
 
+from saccade.camera import _native
+
 Compression = Literal["none", "lz4", "zstd"]
 
 #: The most bytes that one packet of events may unfold to: 1.5 million events. Packets of dv and of
@@ -32,15 +34,24 @@ class TooLargeError(ValueError):
         super().__init__(f"it unfolds to more than {PACKET_LIMIT >> 20} MiB")
 
 
-def unpack(data: bytes, compression: Compression) -> bytes | memoryview:
-    """The content of one packet, at most `PACKET_LIMIT` bytes.
+def unpack(
+    data: bytes | memoryview, compression: Compression, limit: int = PACKET_LIMIT
+) -> bytes | memoryview:
+    """The content of one packet, at most `limit` bytes (up to `PACKET_LIMIT`).
 
-    Raises ValueError with what is wrong where the frame is damaged or unfinished, TooLargeError
-    where it unfolds to more.
+    Raises ValueError with what is wrong where a frame is damaged or unfinished, or followed by
+    bytes that are no frame; TooLargeError where it unfolds to more.
     """
-    if compression == "none":
-        return data
-    return _gathered(_lz4_parts(data)) if compression == "lz4" else _unpack_zstd(data)
+    if compression == "lz4":
+        content = _native.unpack_lz4(data, limit)
+        if content is None:
+            raise TooLargeError
+        return content.data
+    if compression == "zstd":
+        return _unpack_zstd(data, limit)
+    if len(data) > limit:
+        raise TooLargeError
+    return data
 
 
 def pack(data: bytes, compression: Compression) -> bytes:
@@ -52,43 +63,32 @@ def pack(data: bytes, compression: Compression) -> bytes:
     return data
 
 
-def _lz4_parts(data: bytes) -> Iterator[bytes]:
-    decompressor: Any = cast(Any, lz4.frame).LZ4FrameDecompressor()
-    try:
-        while not decompressor.eof:
-            part = cast(bytes, decompressor.decompress(data, max_length=_STEP))
-            if not part and not decompressor.eof:
-                raise ValueError("its LZ4 frame is not finished")
-            yield part
-            data = b""  # the decompressor has kept what it did not use
-    except (RuntimeError, EOFError) as error:
-        raise ValueError("its LZ4 frame is damaged") from error
-
-
-def _unpack_zstd(data: bytes) -> bytes | memoryview:
+def _unpack_zstd(data: bytes | memoryview, limit: int) -> bytes | memoryview:
     try:
         stated = zstandard.frame_content_size(data)
-        if stated > PACKET_LIMIT:
+        if stated > limit:
             raise TooLargeError
         if stated >= 0:
             return zstandard.ZstdDecompressor().decompress(data)
         decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_LIMIT)
         with decompressor.stream_reader(data) as reader:
-            return _gathered(iter(lambda: reader.read(_STEP), b""))
+            return _gathered(iter(lambda: reader.read(_STEP), b""), limit)
     except zstandard.ZstdError as error:
         raise ValueError(f"its zstd frame is damaged ({error})") from error
 
 
-def _gathered(parts: Iterator[bytes]) -> bytes | memoryview:
+def _gathered(parts: Iterator[bytes], limit: int) -> bytes | memoryview:
     """All parts in one buffer: a list of parts and their join would hold everything twice."""
     first, second = next(parts, b""), next(parts, b"")
+    if len(first) > limit:
+        raise TooLargeError
     if not second:
         return first  # a whole packet as a rule, which is not worth a copy
     # Not zeroed, so that only what is written takes memory; growing would copy now and then.
     out = np.empty(PACKET_LIMIT, np.uint8).data
     size = 0
     for part in itertools.chain((first, second), parts):
-        if size + len(part) > PACKET_LIMIT:
+        if size + len(part) > limit:
             raise TooLargeError
         out[size : size + len(part)] = part
         size += len(part)

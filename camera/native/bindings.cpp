@@ -13,6 +13,7 @@ void bind_plain(nb::module_& m);
 void bind_ros(nb::module_& m);
 void bind_simulate(nb::module_& m);
 void bind_streams(nb::module_& m);
+void bind_unpack(nb::module_& m);
 
 NB_MODULE(_native, m) {
   m.doc() = "saccade's native core: decoders, frames and the event simulator.";
@@ -26,4 +27,5 @@ NB_MODULE(_native, m) {
   bind_ros(m);
   bind_simulate(m);
   bind_streams(m);
+  bind_unpack(m);
 }

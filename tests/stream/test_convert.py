@@ -99,12 +99,12 @@ def test_losses_are_named_by_class(recording, tmp_path):
 def test_control_c_finishes_the_file(recording, tmp_path, name):
     code = (
         "import os, signal, sys; from saccade.camera.formats import aedat4\n"
-        "real = aedat4._parts\n"
+        "real = aedat4.parts\n"
         "def parts(packet, seen=[]):\n"
         "    seen.append(1)\n"
         "    if len(seen) == 5: os.kill(os.getpid(), signal.SIGINT)\n"
         "    return real(packet)\n"
-        "aedat4._parts = parts\n"
+        "aedat4.parts = parts\n"
         "from saccade.stream import cli\n"
         "sys.argv = ['saccade', 'convert', *sys.argv[1:]]; cli.main()"
     )

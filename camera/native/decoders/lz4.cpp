@@ -1,0 +1,152 @@
+#include "lz4.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <stdexcept>
+
+#include "lz4_block.hpp"
+#include "xxh32.hpp"
+
+namespace saccade {
+namespace {
+
+constexpr std::uint32_t kMagic = 0x184D2204, kSkippable = 0x184D2A50;  // ...5F
+constexpr std::uint32_t kStored = 1u << 31;                            // of a block's size
+
+[[noreturn]] void refuse(const char* what) { throw std::invalid_argument(what); }
+
+Lz4Block unfold_plain(Lz4Cursor& cursor) { return unfold_block<PlainPeriod>(cursor); }
+#ifdef SACCADE_X86
+SACCADE_AVX2 Lz4Block unfold_avx2(Lz4Cursor& cursor) {
+  return unfold_block<ShuffledPeriod>(cursor);
+}
+#endif
+
+Lz4Block unfold(Lz4Cursor& cursor) {
+#ifdef SACCADE_X86
+  if (has_avx2()) return unfold_avx2(cursor);
+#endif
+  return unfold_plain(cursor);
+}
+
+// The packed bytes, from front to back.
+class Input {
+ public:
+  Input(const std::uint8_t* bytes, std::size_t n) : at_(bytes), end_(bytes + n) {}
+
+  std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
+
+  const std::uint8_t* take(std::size_t n) {
+    if (n > left()) refuse("its LZ4 frame is not finished");
+    at_ += n;
+    return at_ - n;
+  }
+
+  template <typename T>
+  T take() {
+    T value;
+    std::memcpy(&value, take(sizeof(T)), sizeof(T));
+    return value;
+  }
+
+ private:
+  const std::uint8_t *at_, *end_;
+};
+
+struct Header {
+  bool independent = false, block_checksums = false, sized = false, content_checksum = false;
+  std::size_t block_limit = 0;
+  std::uint64_t content_size = 0;
+};
+
+Header read_header(Input& in) {
+  const std::uint8_t* descriptor = in.take(2);
+  const unsigned flags = descriptor[0], bd = descriptor[1], size_code = bd >> 4 & 7;
+  Header header;
+  header.independent = flags & 0x20;
+  header.block_checksums = flags & 0x10;
+  header.sized = flags & 0x08;
+  header.content_checksum = flags & 0x04;
+  if (header.sized) header.content_size = in.take<std::uint64_t>();
+  if (flags & 1) in.take(4);  // a dictionary's number: without one, what refers to it is damage
+  const auto n = 2u + (header.sized ? 8u : 0u) + (flags & 1 ? 4u : 0u);
+  const bool sound = in.take<std::uint8_t>() == (xxh32(descriptor, n) >> 8 & 0xff);
+  if (flags >> 6 != 1 || flags & 2 || bd & 0x8f || size_code < 4 || !sound) {
+    refuse("its LZ4 frame's header is damaged");
+  }
+  header.block_limit = std::size_t{1} << (8 + 2 * size_code);  // 64 KiB to 4 MiB
+  return header;
+}
+
+// Unfolds one frame behind its magic number, at the end of `out`; false past the limit.
+bool unpack_frame(Input& in, std::size_t limit, Unfolded& out) {
+  const Header header = read_header(in);
+  const std::size_t start = out.size;
+  if (header.sized && header.content_size > limit - start) return false;
+  Xxh32 hash;
+  while (const std::uint32_t word = in.take<std::uint32_t>()) {
+    const std::size_t n = word & ~kStored;
+    if (n > header.block_limit) refuse("its LZ4 block states a size that is too large");
+    const std::uint8_t* block = in.take(n);
+    if (header.block_checksums && in.take<std::uint32_t>() != xxh32(block, n)) {
+      refuse("the checksum of its LZ4 block does not fit");
+    }
+    const std::size_t room = std::min(header.block_limit, limit - out.size);
+    out.reserve(out.size + std::min(room, word & kStored ? n : 255 * n));
+    std::uint8_t* to = out.data() + out.size;
+    if (word & kStored) {
+      if (n > room) return false;
+      std::memcpy(to, block, n);
+      out.size += n;
+    } else {
+      Lz4Cursor cursor{block, block + n, to, to + std::min(room, 255 * n),
+                       header.independent ? to : out.data() + start};
+      const Lz4Block done = unfold(cursor);
+      if (done == Lz4Block::full && room < header.block_limit) return false;
+      if (done != Lz4Block::good) refuse("its LZ4 block is damaged");
+      out.size += static_cast<std::size_t>(cursor.out - to);
+    }
+    if (header.content_checksum) hash.advance(out.data() + start, out.size - start);
+  }
+  if (header.sized && header.content_size != out.size - start) {
+    refuse("its LZ4 frame states another size than it has");
+  }
+  if (header.content_checksum &&
+      in.take<std::uint32_t>() != hash.finish(out.data() + start, out.size - start)) {
+    refuse("the checksum of its LZ4 frame does not fit");
+  }
+  return true;
+}
+
+}  // namespace
+
+void Unfolded::reserve(std::size_t n) {
+  if (data_ && n + kLz4Slack <= capacity_) return;
+  const std::size_t capacity = std::max(n + kLz4Slack, std::min(2 * capacity_, n + (n >> 2)));
+  void* data = std::realloc(data_, capacity);
+  if (!data) throw std::bad_alloc();
+  data_ = static_cast<std::uint8_t*>(data);
+  capacity_ = capacity;
+}
+
+bool unpack_lz4(const std::uint8_t* bytes, std::size_t n_bytes, std::size_t limit, Unfolded& out) {
+  Input in(bytes, n_bytes);
+  out.size = 0;
+  out.reserve(0);
+  bool any = false;
+  do {
+    const auto magic = in.take<std::uint32_t>();
+    if ((magic & ~15u) == kSkippable) {
+      in.take(in.take<std::uint32_t>());
+    } else if (magic != kMagic) {
+      refuse(any ? "bytes follow its LZ4 frame" : "it is no LZ4 frame");
+    } else if (!unpack_frame(in, limit, out)) {
+      return false;
+    }
+    any = true;
+  } while (in.left() > 0);
+  return true;
+}
+
+}  // namespace saccade
