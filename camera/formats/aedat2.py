@@ -31,7 +31,6 @@ _CHIPS = (
     ("davis208", "DAVIS208", (208, 192), _native.Aedat2Layout.davis),
     ("davis128", "DAVIS128", (128, 128), _native.Aedat2Layout.davis),
     ("davis640", "DAVIS640", (640, 480), _native.Aedat2Layout.davis),
-    ("davisrgb640", "DAVIS640", (640, 480), _native.Aedat2Layout.davis),
     ("sbret10", "DAVIS240", (240, 180), _native.Aedat2Layout.davis),
     ("edvs", "eDVS", (128, 128), _native.Aedat2Layout.dvs128),
     ("dvs128", "DVS128", (128, 128), _native.Aedat2Layout.dvs128),

@@ -33,6 +33,16 @@ void append(const saccade::EventColumns& columns, std::vector<Event>& events) {
   }
 }
 
+// Packets with a time base of their own (ROS): two of them, the second an hour before the first.
+template <typename Decoder>
+auto announce(Decoder& decoder, std::size_t size, int) -> decltype(decoder.announce(0, 0)) {
+  const std::size_t first = size / 16 * 8;
+  decoder.announce(4'000'000'000'000, first);
+  decoder.announce(400'000'000'000, size - first);
+}
+template <typename Decoder>
+void announce(Decoder&, std::size_t, long) {}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -41,6 +51,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   ++data;
   --size;
   DECODER whole(kWidth, kHeight MORE), cut(kWidth, kHeight MORE);
+  announce(whole, size, 0);
+  announce(cut, size, 0);
   std::vector<Event> expected, events;
   append(whole.decode(data, size), expected);
   for (std::size_t at = 0; at < size; at += step) {

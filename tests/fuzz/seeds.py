@@ -3,24 +3,37 @@
 import sys
 from pathlib import Path
 
+from benchmarks import encode
 from tests.camera.fixtures import evt2_words, evt3_words, some_events
-from tests.reference import aedat3
+from tests.reference import aedat3, ecf
 
+from saccade.camera.events import Packet
 from saccade.camera.formats.aedat4_writer import events_payload, info_xml, io_header
+
+ECF_STYLES = ("masked", "x_packed", "all_packed")
 
 
 def seeds() -> dict[str, list[bytes]]:
     """By target: valid input. Stream decoders take the size of their chunks first."""
-    chunk = b"\x40"
+    chunk, events = b"\x40", some_events(100)
     return {
         "evt2": [chunk + evt2_words(200)],
         "evt3": [chunk + evt3_words(200)],
+        "dat2": [chunk + encode.dat(events)],
+        "ecf": [ecf.encode(_tuples(events), style) for style in ECF_STYLES],
+        "evt21": [chunk + encode.evt21(events)],
+        "evt21_legacy": [chunk + encode.evt21(events, legacy=True)],
         "aedat3": [chunk + aedat3_packets()],
         "aedat4": [
             io_header("lz4", info_xml(346, 260, "lz4", "seed")),
-            events_payload(some_events(100)),
+            events_payload(events),
         ],
     }
+
+
+def _tuples(events: Packet) -> list[tuple[int, int, int, bool]]:
+    columns = (events.t, events.x, events.y, events.on)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def aedat3_packets() -> bytes:
