@@ -178,7 +178,7 @@ def _encoding(
     names_dat = fields.get("data", "").lower().startswith("file containing")
     if "version" in fields or names_dat or start in (b"\x00\x08", b"\x0c\x08"):
         return "dat"
-    what = "its header names no encoding (EVT2 or EVT3)"
+    what = "its header names no encoding (EVT2, EVT2.1 or EVT3)"
     raise RecordingError(path, what, "check that this is a Prophesee RAW file")
 
 
