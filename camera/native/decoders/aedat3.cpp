@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <cstring>
 
+#include "expand.hpp"
+
 namespace saccade {
 namespace {
 
 // libcaer's numbers; those below 100 are its own, those from there on its users'.
 constexpr std::uint16_t kSpecial = 0, kPolarity = 1, kFrame = 2, kImu6 = 3, kImu9 = 4, kLast = 13,
                         kUsers = 100, kCompressed = 0x8000;
-constexpr std::size_t kBlock = 64;
+constexpr std::size_t kBlock = 8;
 
 // Bytes of an event of this type, 0 where they vary or are not known.
 std::int32_t event_size(std::uint16_t type) {
@@ -26,38 +28,47 @@ std::int32_t event_size(std::uint16_t type) {
   }
 }
 
-// A block of whole events, copied to where a compiler may load it in vectors.
+// Eight events: their times and their data words.
 struct Block {
-  std::uint32_t words[2 * kBlock];
+  U32x4 t0, t1, d0, d1;
 
-  explicit Block(const std::uint8_t* bytes) { std::memcpy(words, bytes, sizeof words); }
-
-  // Whether every event is valid, inside the sensor, of a time that is not negative, and not before
-  // the one in front of it. All but the first are told by the top bit of a difference.
-  bool is_good(std::uint32_t width, std::uint32_t height) const {
-    std::uint32_t valid = 1, top = 0;
-    for (std::size_t i = 0; i < kBlock; ++i) {
-      const std::uint32_t data = words[2 * i], x = data >> 17, y = (data >> 2) & 0x7fff;
-      valid &= data;
-      top |= words[2 * i + 1] | (width - 1 - x) | (height - 1 - y);
-    }
-    for (std::size_t i = 1; i < kBlock; ++i) top |= words[2 * i + 1] - words[2 * i - 1];
-    return valid != 0 && top < 0x80000000u;
+  SACCADE_INLINE explicit Block(const std::uint8_t* events) {
+    const auto a = load_vector<U32x4>(events), b = load_vector<U32x4>(events + 16);
+    const auto c = load_vector<U32x4>(events + 32), d = load_vector<U32x4>(events + 48);
+    d0 = SACCADE_SHUFFLE(U32x4, a, b, 0, 2, 4, 6);
+    d1 = SACCADE_SHUFFLE(U32x4, c, d, 0, 2, 4, 6);
+    t0 = SACCADE_SHUFFLE(U32x4, a, b, 1, 3, 5, 7);
+    t1 = SACCADE_SHUFFLE(U32x4, c, d, 1, 3, 5, 7);
   }
 
-  void store(std::uint64_t base, EventColumns& out) const {
-    std::uint64_t* const __restrict t = out.t.get() + out.size;
-    std::uint16_t* const __restrict x = out.x.get() + out.size;
-    std::uint16_t* const __restrict y = out.y.get() + out.size;
-    bool* const __restrict on = out.on.get() + out.size;
-    for (std::size_t i = 0; i < kBlock; ++i) {
-      const std::uint32_t data = words[2 * i];
-      t[i] = base + words[2 * i + 1];
-      x[i] = static_cast<std::uint16_t>(data >> 17);
-      y[i] = static_cast<std::uint16_t>((data >> 2) & 0x7fff);
-      on[i] = (data & 2) != 0;
-    }
-    out.size += kBlock;
+  SACCADE_INLINE static U32x4 x(U32x4 data) { return data >> 17; }
+  SACCADE_INLINE static U32x4 y(U32x4 data) { return (data >> 2) & 0x7fff; }
+
+  // Whether every event is valid, up to right and bottom, of a time that is not negative, and not
+  // before the one in front of it, at first last[3]. All but the first by a difference's top bit.
+  SACCADE_INLINE bool is_good(U32x4 last, U32x4 right, U32x4 bottom) const {
+    const U32x4 before0 = SACCADE_SHUFFLE(U32x4, last, t0, 3, 4, 5, 6);
+    const U32x4 before1 = SACCADE_SHUFFLE(U32x4, t0, t1, 3, 4, 5, 6);
+    const U32x4 top = t0 | t1 | (t0 - before0) | (t1 - before1) | (right - x(d0)) |
+                      (right - x(d1)) | (bottom - y(d0)) | (bottom - y(d1));
+    const auto bad = reinterpret_cast<U64x2>((top & 0x80000000u) | (~(d0 & d1) & 1u));
+    return (bad[0] | bad[1]) == 0;
+  }
+
+  SACCADE_INLINE void store(std::uint64_t base, std::uint64_t* t, std::uint16_t* x_out,
+                            std::uint16_t* y_out, bool* on) const {
+    const U32x4 zero{};
+    const auto add = [&](std::uint64_t* to, U32x4 low) {
+      store_vector(to, reinterpret_cast<U64x2>(low) + base);
+    };
+    add(t, SACCADE_SHUFFLE(U32x4, t0, zero, 0, 4, 1, 5));
+    add(t + 2, SACCADE_SHUFFLE(U32x4, t0, zero, 2, 4, 3, 5));
+    add(t + 4, SACCADE_SHUFFLE(U32x4, t1, zero, 0, 4, 1, 5));
+    add(t + 6, SACCADE_SHUFFLE(U32x4, t1, zero, 2, 4, 3, 5));
+    store_vector(x_out, narrow(x(d0), x(d1)));
+    store_vector(y_out, narrow(y(d0), y(d1)));
+    const U8x16 signs = narrow(narrow((d0 >> 1) & 1u, (d1 >> 1) & 1u));
+    std::memcpy(on, &signs, kBlock);
   }
 };
 
@@ -141,16 +152,26 @@ void Aedat3Decoder::start(const Header& h) {
 
 // Blocks without anything to drop or to count, which are nearly all, cost no decision per event.
 void Aedat3Decoder::run(const std::uint8_t* words, std::size_t n_words, EventColumns& out) {
-  for (; n_words >= kBlock; words += 8 * kBlock, n_words -= kBlock) {
-    const Block block(words);
-    if (base_ + block.words[1] >= last_ && block.is_good(width_, height_)) {
-      block.store(base_, out);
-      last_ = out.t[out.size - 1];
-    } else {
-      run_any(words, kBlock, out);
+  const auto ahead = [&] { return last_ > base_ ? last_ - base_ : 0; };
+  std::size_t i = 0;
+  if (ahead() < 0x80000000u) {  // else every event of this packet goes back in time
+    const U32x4 right = U32x4{} + (width_ - 1), bottom = U32x4{} + (height_ - 1);
+    U32x4 last = U32x4{} + static_cast<std::uint32_t>(ahead());
+    for (; i + kBlock <= n_words; i += kBlock) {
+      const Block block(words + 8 * i);
+      if (block.is_good(last, right, bottom)) {
+        const std::size_t k = out.size;
+        block.store(base_, &out.t[k], &out.x[k], &out.y[k], &out.on[k]);
+        out.size = k + kBlock;
+        last = block.t1;
+        last_ = base_ + block.t1[3];
+      } else {
+        run_any(words + 8 * i, kBlock, out);
+        last = U32x4{} + static_cast<std::uint32_t>(ahead());
+      }
     }
   }
-  run_any(words, n_words, out);
+  run_any(words + 8 * i, n_words - i, out);
 }
 
 // Each class counts what the ones before it left: no event is counted twice.

@@ -3,10 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
 #include "expand.hpp"
 
 namespace saccade {
@@ -38,28 +34,6 @@ struct Layout {  // of one word, or of four
     return (word >> (XBits + YBits)) & 1u;
   }
 };
-
-// Eight numbers below 2^15, of which 16 bits suffice.
-SACCADE_INLINE U16x8 narrow(U32x4 a, U32x4 b) {
-#ifdef __SSE2__  // of which compilers make four instructions more
-  return reinterpret_cast<U16x8>(
-      _mm_packs_epi32(reinterpret_cast<__m128i>(a), reinterpret_cast<__m128i>(b)));
-#else
-  const U16x8 c = reinterpret_cast<U16x8>(a), d = reinterpret_cast<U16x8>(b);
-  return SACCADE_SHUFFLE(U16x8, c, d, 0, 2, 4, 6, 8, 10, 12, 14);
-#endif
-}
-
-// Eight numbers below 2^8 as bytes: the lower half.
-SACCADE_INLINE U8x16 narrow(U16x8 a) {
-#ifdef __SSE2__
-  return reinterpret_cast<U8x16>(
-      _mm_packus_epi16(reinterpret_cast<__m128i>(a), reinterpret_cast<__m128i>(a)));
-#else
-  const U8x16 b = reinterpret_cast<U8x16>(a);
-  return SACCADE_SHUFFLE(U8x16, b, b, 0, 2, 4, 6, 8, 10, 12, 14, 0, 2, 4, 6, 8, 10, 12, 14);
-#endif
-}
 
 // Signed: SSE2 compares nothing else, and these are below 2^15.
 SACCADE_INLINE auto reaches(U32x4 a, U32x4 limit) {
