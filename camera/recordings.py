@@ -39,6 +39,7 @@ _READERS: list[tuple[Callable[[bytes], bool], str, str]] = [
     (_starts(b"#!AER-DAT4.0\r\n"), "saccade.camera.formats.aedat4", "Aedat4Recording"),
     (_starts(b"#!AER-DAT2.0"), "saccade.camera.formats.aedat2", "open_aedat2"),
     (_starts(b"Event Stream"), "saccade.camera.formats.es", "open_es"),
+    (_starts(b"PK\3\4"), "saccade.camera.formats.npz", "open_npz"),
     (_starts(b"#ROSBAG"), "saccade.camera.formats.ros", "open_bag1"),
     (_starts(b"SQLite format 3\0"), "saccade.camera.formats.ros", "open_db3"),
     (_starts(b"\x89MCAP0\r\n"), "saccade.camera.formats.ros", "open_mcap"),
