@@ -293,3 +293,12 @@ def read_aedat4_triggers(payload: _Bytes) -> tuple[NDArray[np.uint64], NDArray[n
 
     Raises ValueError with what is wrong where the flatbuffer is damaged.
     """
+
+def decode_ecf(
+    chunk: _Bytes, width: int, height: int, limit: int
+) -> tuple[_Columns, dict[str, int], int, tuple[str, int] | None]:
+    """One ECF chunk of a Metavision HDF5 file.
+
+    Gives its first `limit` events, dropped (out_of_bounds, negative_time), the number of events
+    that its header states, and what is damaged at which byte of it (then it has no events).
+    """

@@ -11,19 +11,17 @@ from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
 from saccade.camera.formats.file import RecordingFile, check_geometry
 from saccade.camera.formats.nmnist import is_nmnist
-from saccade.camera.formats.raw import TO_DAT_TO_AEDAT4
 from saccade.camera.formats.text import is_text
 from saccade.camera.streams import Stream
 
 #: What a reader is chosen by: the first bytes of the file.
 START_BYTES = 4096
 
-_READ = "AEDAT 2 and 4, RAW, DAT, Event Stream, N-MNIST, text, npz and ROS bags are read"
+_READ = "AEDAT 2 and 4, RAW, DAT, HDF5, Event Stream, N-MNIST, npz, text and ROS bags are read"
 #: What is recognised but not read: how the file starts, the format's name, the remedy.
 _REFUSED = (
     (b"#!AER-DAT3", "AEDAT 3", "convert it to AEDAT4 with DV"),
     (b"#!AER-DAT1", "AEDAT 1", "convert it to AEDAT 2 with jAER, then to AEDAT4 with DV"),
-    (b"\x89HDF\r\n\x1a\n", "HDF5", f"{TO_DAT_TO_AEDAT4} (HDF5 of Metavision only)"),
     (b"\x28\xb5\x2f\xfd", "zstd", "unpack it with `zstd -d` (a ROS 2 bag compressed as a file)"),
 )
 
@@ -43,6 +41,7 @@ _READERS: list[tuple[Callable[[bytes], bool], str, str]] = [
     (_starts(b"#ROSBAG"), "saccade.camera.formats.ros", "open_bag1"),
     (_starts(b"SQLite format 3\0"), "saccade.camera.formats.ros", "open_db3"),
     (_starts(b"\x89MCAP0\r\n"), "saccade.camera.formats.ros", "open_mcap"),
+    (_starts(b"\x89HDF\r\n\x1a\n"), "saccade.camera.formats.hdf5", "Hdf5Recording"),
     (_starts(b"%"), "saccade.camera.formats.raw", "open_raw"),
     (is_text, "saccade.camera.formats.text", "open_text"),
     (is_nmnist, "saccade.camera.formats.nmnist", "open_nmnist"),

@@ -55,7 +55,7 @@ ModelName = Annotated[str, typer.Option(help="A bundled model's name or a model 
 
 @app.command()
 def run(
-    source: Annotated[str, typer.Argument(help="A recording: AEDAT4, EVT2 or EVT3, by content.")],
+    source: Annotated[str, typer.Argument(help="A recording of any format, read by content.")],
     labels: Annotated[
         Optional[str],  # noqa: UP007
         typer.Option(help="Words set apart by commas, or a file with one a line; all by default."),

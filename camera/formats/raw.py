@@ -14,7 +14,6 @@ from saccade.camera.errors import RecordingError
 from saccade.camera.formats.file import RecordingFile
 from saccade.camera.formats.stream import Decoder, StreamRecording
 
-TO_DAT_TO_AEDAT4 = "convert it to DAT with metavision_file_to_dat, then to AEDAT4 with faery"
 _HEADER_LIMIT = 1 << 20
 _ORDER_BYTES = 64 << 10  # looked at for the order of EVT2.1 words
 _VGA, _HD = (640, 480), (1280, 720)
@@ -179,7 +178,7 @@ def _encoding(
     names_dat = fields.get("data", "").lower().startswith("file containing")
     if "version" in fields or names_dat or start in (b"\x00\x08", b"\x0c\x08"):
         return "dat"
-    what = "its header names no encoding (EVT2 or EVT3)"
+    what = "its header names no encoding (EVT2, EVT2.1 or EVT3)"
     raise RecordingError(path, what, "check that this is a Prophesee RAW file")
 
 

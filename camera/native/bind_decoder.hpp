@@ -21,9 +21,16 @@ Column<T> column(std::unique_ptr<T[]>&& values, std::size_t size) {
   return Column<T>(data, {size}, owner);
 }
 
+// The four columns as arrays over one block, which the last of them gives back.
 inline nanobind::tuple columns(saccade::EventColumns&& e) {
-  return nanobind::make_tuple(column(std::move(e.t), e.size), column(std::move(e.x), e.size),
-                              column(std::move(e.y), e.size), column(std::move(e.on), e.size));
+  const nanobind::capsule owner(e.block.get(), [](void* block) noexcept {
+    saccade::ReturnBlock()(static_cast<std::uint8_t*>(block));
+  });
+  e.block.release();
+  const std::size_t n = e.size;
+  return nanobind::make_tuple(
+      Column<std::uint64_t>(e.t.get(), {n}, owner), Column<std::uint16_t>(e.x.get(), {n}, owner),
+      Column<std::uint16_t>(e.y.get(), {n}, owner), Column<bool>(e.on.get(), {n}, owner));
 }
 
 template <typename Decoder>

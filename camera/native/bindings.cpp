@@ -8,6 +8,7 @@ void bind_decoders(nb::module_& m);
 void bind_evt(nb::module_& m);
 void bind_encoders(nb::module_& m);
 void bind_frames(nb::module_& m);
+void bind_hdf5(nb::module_& m);
 void bind_plain(nb::module_& m);
 void bind_ros(nb::module_& m);
 void bind_simulate(nb::module_& m);
@@ -20,6 +21,7 @@ NB_MODULE(_native, m) {
   bind_evt(m);
   bind_encoders(m);
   bind_frames(m);
+  bind_hdf5(m);
   bind_plain(m);
   bind_ros(m);
   bind_simulate(m);

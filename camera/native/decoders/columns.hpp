@@ -2,27 +2,52 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <memory>
+#include <utility>
+
+#include "blocks.hpp"
 
 namespace saccade {
 
+// A column of events inside the memory that its EventColumns owns.
+template <typename T>
+class Column {
+ public:
+  explicit Column(std::uint8_t* first) : first_(reinterpret_cast<T*>(first)) {}
+  T& operator[](std::size_t i) const { return first_[i]; }
+  T* get() const { return first_; }
+
+ private:
+  T* first_;
+};
+
 // Columns sized by an upper bound and left uninitialised: touching each byte once is what makes the
 // decoders fast, so no vector (which would zero them first) and no push_back (a branch per event).
-struct EventColumns {
+class EventColumns {
+ public:
   // Room past the end, so that a wide store need not know how many of its events are wanted.
   static constexpr std::size_t kSlack = 32;
 
   explicit EventColumns(std::size_t capacity)
-      : t(new std::uint64_t[capacity + kSlack]),
-        x(new std::uint16_t[capacity + kSlack]),
-        y(new std::uint16_t[capacity + kSlack]),
-        on(new bool[capacity + kSlack]) {}
+      : EventColumns(take_block(bytes(round_up(capacity))), round_up(capacity)) {}
 
   std::size_t size = 0;
-  std::unique_ptr<std::uint64_t[]> t;  // us
-  std::unique_ptr<std::uint16_t[]> x;
-  std::unique_ptr<std::uint16_t[]> y;
-  std::unique_ptr<bool[]> on;
+  MemoryBlock block;
+  Column<std::uint64_t> t;  // us
+  Column<std::uint16_t> x;
+  Column<std::uint16_t> y;
+  Column<bool> on;
+
+ private:
+  EventColumns(MemoryBlock&& owner, std::size_t n)
+      : block(std::move(owner)),
+        t(block.get()),
+        x(block.get() + 8 * n),
+        y(block.get() + 10 * n),
+        on(block.get() + 12 * n) {}
+
+  // Each column starts on a line of its own.
+  static std::size_t round_up(std::size_t capacity) { return (capacity + kSlack + 63) / 64 * 64; }
+  static std::size_t bytes(std::size_t n) { return 13 * n; }
 };
 
 // The upper part of a sensor's clock: `Bits` wide, wrapping. Each value is read as the one nearest
