@@ -149,6 +149,25 @@ class NmnistDecoder(_Decoder):
 
     def __init__(self, width: int, height: int) -> None: ...
 
+class TextLayout:
+    """Of lines of text.
+
+    Args:
+        columns: the letters t, x, y, p in the order of the columns.
+        seconds: times are decimal seconds, else whole us.
+        first_line: number of the first line to come, for messages.
+        total_bytes: where the text ends, so that the last line may lack its line feed; 0 unknown.
+    """
+
+    def __init__(
+        self, columns: str, seconds: bool, first_line: int = 1, total_bytes: int = 0
+    ) -> None: ...
+
+class TextDecoder(_Decoder):
+    """Lines of text. dropped: out_of_bounds. skipped: time_backwards."""
+
+    def __init__(self, width: int, height: int, layout: TextLayout) -> None: ...
+
 class Evt21Decoder(_Decoder):
     """Prophesee EVT2.1; x and y have 11 bits, as in EVT3.
 

@@ -11,12 +11,13 @@ from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
 from saccade.camera.formats.file import RecordingFile, check_geometry
 from saccade.camera.formats.nmnist import is_nmnist
+from saccade.camera.formats.text import is_text
 from saccade.camera.streams import Stream
 
 #: What a reader is chosen by: the first bytes of the file.
 START_BYTES = 4096
 
-_READ = "AEDAT 2, 3.1 and 4, RAW, DAT, HDF5, Event Stream, N-MNIST and ROS bags are read"
+_READ = "AEDAT, RAW, DAT, HDF5, Event Stream, N-MNIST, npz, text and ROS bags are read"
 #: What is recognised but not read: how the file starts, the format's name, the remedy.
 _REFUSED = (
     (b"#!AER-DAT3.0", "AEDAT 3.0", "convert it to AEDAT4 with DV"),
@@ -37,11 +38,13 @@ _READERS: list[tuple[Callable[[bytes], bool], str, str]] = [
     (_starts(b"#!AER-DAT2.0"), "saccade.camera.formats.aedat2", "open_aedat2"),
     (_starts(b"#!AER-DAT3.1"), "saccade.camera.formats.aedat3", "open_aedat3"),
     (_starts(b"Event Stream"), "saccade.camera.formats.es", "open_es"),
+    (_starts(b"PK\3\4"), "saccade.camera.formats.npz", "open_npz"),
     (_starts(b"#ROSBAG"), "saccade.camera.formats.ros", "open_bag1"),
     (_starts(b"SQLite format 3\0"), "saccade.camera.formats.ros", "open_db3"),
     (_starts(b"\x89MCAP0\r\n"), "saccade.camera.formats.ros", "open_mcap"),
     (_starts(b"\x89HDF\r\n\x1a\n"), "saccade.camera.formats.hdf5", "Hdf5Recording"),
     (_starts(b"%"), "saccade.camera.formats.raw", "open_raw"),
+    (is_text, "saccade.camera.formats.text", "open_text"),
     (is_nmnist, "saccade.camera.formats.nmnist", "open_nmnist"),
 ]
 

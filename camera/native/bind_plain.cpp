@@ -1,7 +1,8 @@
-// The decoders of Event Stream and N-MNIST as Python classes.
+// The decoders of Event Stream, N-MNIST and text as Python classes.
 #include "bind_decoder.hpp"
 #include "decoders/es.hpp"
 #include "decoders/nmnist.hpp"
+#include "decoders/text.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -16,4 +17,9 @@ void bind_plain(nb::module_& m) {
                                                                          "height"_a, "kind"_a);
   bind_decoder<saccade::NmnistDecoder, std::uint32_t, std::uint32_t>(m, "NmnistDecoder", "width"_a,
                                                                      "height"_a);
+  nb::class_<saccade::TextLayout>(m, "TextLayout")
+      .def(nb::init<std::string, bool, std::uint64_t, std::uint64_t>(), "columns"_a, "seconds"_a,
+           "first_line"_a = 1, "total_bytes"_a = 0);
+  bind_decoder<saccade::TextDecoder, std::uint32_t, std::uint32_t, saccade::TextLayout>(
+      m, "TextDecoder", "width"_a, "height"_a, "layout"_a);
 }

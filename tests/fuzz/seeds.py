@@ -24,6 +24,8 @@ def seeds() -> dict[str, list[bytes]]:
         "evt21": [chunk + encode.evt21(events)],
         "evt21_legacy": [chunk + encode.evt21(events, legacy=True)],
         "aedat3": [chunk + aedat3_packets()],
+        "text_rpg": [chunk + b"# rpg\n0.003811000 96 133 0\n0.003820001 17 209 1\n"],
+        "text_xypt": [chunk + b"96,133,0,3811\r\n17,209,1,3820\n"],
         "aedat4": [
             io_header("lz4", info_xml(346, 260, "lz4", "seed")),
             events_payload(events),
