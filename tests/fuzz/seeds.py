@@ -6,6 +6,7 @@ from pathlib import Path
 from tests.camera.fixtures import evt2_words, evt3_words, some_events
 
 from saccade.camera.formats.aedat4_writer import events_payload, info_xml, io_header
+from saccade.camera.formats.unpack import pack
 
 
 def seeds() -> dict[str, list[bytes]]:
@@ -18,6 +19,7 @@ def seeds() -> dict[str, list[bytes]]:
             io_header("lz4", info_xml(346, 260, "lz4", "seed")),
             events_payload(some_events(100)),
         ],
+        "lz4": [pack(events_payload(some_events(100)), "lz4")],
     }
 
 
