@@ -19,7 +19,8 @@ CHUNK_EVENTS = 65_536
 _AHEAD_LIMIT = 2 << 20
 #: Packed bytes that make a batch: handing one over costs 30 us, which decoding it must outweigh.
 _BATCH = 128 << 10
-#: A smaller file is read before a thread is up.
+#: A smaller file is read before a thread is up; and what need not be unfolded takes as long to
+#: hand over as to decode.
 _WORTH_THREADS = 1 << 20
 
 
@@ -81,7 +82,8 @@ class EventsDecoder:
             threads: see `Aedat4Recording.packets`.
         """
         if threads is None:
-            threads = default_threads() if size >= _WORTH_THREADS else 1
+            worth = size >= _WORTH_THREADS and self._compression != "none"
+            threads = default_threads() if worth else 1
         found = batches(packets, _weight, _BATCH if threads > 1 else 1)
         with closing(map_ahead(self._batch, found, threads, threads + 1)) as results:
             for batch, decoded in results:

@@ -6,6 +6,7 @@ size is checked first, and the output is grown in steps up to the bound.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Iterator
 from typing import Any, Literal, cast
@@ -68,10 +69,12 @@ def _unpack_zstd(data: bytes | memoryview, limit: int) -> bytes | memoryview:
         stated = zstandard.frame_content_size(data)
         if stated > limit:
             raise TooLargeError
-        if stated >= 0:
-            return zstandard.ZstdDecompressor().decompress(data)
         decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_LIMIT)
-        with decompressor.stream_reader(data) as reader:
+        if stated >= 0:
+            with contextlib.suppress(zstandard.ZstdError):
+                return zstandard.ZstdDecompressor().decompress(data, allow_extra_data=False)
+            zstandard.ZstdDecompressor().decompress(data)  # raises, if the first frame is damaged
+        with decompressor.stream_reader(data, read_across_frames=True) as reader:
             return _gathered(iter(lambda: reader.read(_STEP), b""), limit)
     except zstandard.ZstdError as error:
         raise ValueError(f"its zstd frame is damaged ({error})") from error

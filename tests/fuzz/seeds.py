@@ -9,6 +9,7 @@ from tests.reference import aedat3, ecf
 
 from saccade.camera.events import Packet
 from saccade.camera.formats.aedat4_writer import events_payload, info_xml, io_header
+from saccade.camera.formats.unpack import pack
 
 ECF_STYLES = ("masked", "x_packed", "all_packed")
 
@@ -30,6 +31,7 @@ def seeds() -> dict[str, list[bytes]]:
             io_header("lz4", info_xml(346, 260, "lz4", "seed")),
             events_payload(events),
         ],
+        "lz4": [pack(events_payload(some_events(100)), "lz4")],
     }
 
 

@@ -1,7 +1,9 @@
 #include "aedat4.hpp"
 
+#include <algorithm>
 #include <cstring>
 
+#include "aedat4_records.hpp"
 #include "flatbuffer.hpp"
 
 namespace saccade {
@@ -9,27 +11,12 @@ namespace {
 
 constexpr std::size_t kEvent = 16;  // i64 t, i16 x, i16 y, u8 on, 3 bytes of padding
 
-}  // namespace
-
-Aedat4Header read_aedat4_header(const std::uint8_t* bytes, std::size_t n_bytes) {
-  const FlatBuffer buffer(bytes, n_bytes, "IOHE");
-  Aedat4Header header;
-  header.compression = buffer.root().scalar<std::int32_t>(0, 0);
-  header.table_position = buffer.root().scalar<std::int64_t>(1, -1);
-  const auto [info, n] = buffer.root().vector(2, 1);
-  if (n > 0) header.info.assign(reinterpret_cast<const char*>(info), n);
-  return header;
-}
-
-Aedat4Events read_aedat4_events(const std::uint8_t* bytes, std::size_t n_bytes, std::uint32_t width,
-                                std::uint32_t height) {
-  const FlatBuffer buffer(bytes, n_bytes, "EVTS");
-  const auto [first, n] = buffer.root().vector(0, kEvent);
-  Aedat4Events out{EventColumns(n)};
+void read_records(const std::uint8_t* records, std::size_t n, std::uint32_t width,
+                  std::uint32_t height, Aedat4Events& out) {
   EventColumns& events = out.events;
-  std::size_t k = 0;
+  std::size_t k = events.size;
   for (std::size_t i = 0; i < n; ++i) {
-    const std::uint8_t* event = first + i * kEvent;
+    const std::uint8_t* event = records + i * kEvent;
     std::int64_t t;
     std::uint16_t x, y;  // read as unsigned, a negative coordinate is out of bounds too
     std::memcpy(&t, event, 8);
@@ -48,6 +35,37 @@ Aedat4Events read_aedat4_events(const std::uint8_t* bytes, std::size_t n_bytes, 
     }
   }
   events.size = k;
+}
+
+}  // namespace
+
+Aedat4Header read_aedat4_header(const std::uint8_t* bytes, std::size_t n_bytes) {
+  const FlatBuffer buffer(bytes, n_bytes, "IOHE");
+  Aedat4Header header;
+  header.compression = buffer.root().scalar<std::int32_t>(0, 0);
+  header.table_position = buffer.root().scalar<std::int64_t>(1, -1);
+  const auto [info, n] = buffer.root().vector(2, 1);
+  if (n > 0) header.info.assign(reinterpret_cast<const char*>(info), n);
+  return header;
+}
+
+Aedat4Events read_aedat4_events(const std::uint8_t* bytes, std::size_t n_bytes, std::uint32_t width,
+                                std::uint32_t height) {
+  const FlatBuffer buffer(bytes, n_bytes, "EVTS");
+  const auto [first, n] = buffer.root().vector(0, kEvent);
+  Aedat4Events out{EventColumns(n)};
+#ifdef SACCADE_X86
+  if (has_avx2()) {
+    std::size_t i = 0;
+    while ((i += read_records_avx2(first + i * kEvent, n - i, width, height, out.events)) < n) {
+      const std::size_t few = std::min<std::size_t>(n - i, 8);
+      read_records(first + i * kEvent, few, width, height, out);
+      i += few;
+    }
+    return out;
+  }
+#endif
+  read_records(first, n, width, height, out);
   return out;
 }
 

@@ -21,7 +21,7 @@ from saccade.camera.formats.aedat4_writer import (
     info_xml,
     io_header,
 )
-from saccade.camera.formats.unpack import PACKET_LIMIT, pack, unpack
+from saccade.camera.formats.unpack import PACKET_LIMIT, TooLargeError, pack, unpack
 from saccade.camera.recordings import open_recording
 
 COMPRESSIONS = ["none", "lz4", "zstd"]
@@ -137,6 +137,36 @@ def test_events_outside_and_negative_times_are_counted(tmp_path: Path) -> None:
         assert recording.dropped == {"out_of_bounds": 3, "negative_time": 1}
 
 
+@pytest.mark.parametrize("bad", [0, 0.001, 0.3])
+@pytest.mark.parametrize(
+    ("width", "height"), [(WIDTH, HEIGHT), (65_535, 1), (65_536, 70_000), (0, 1)]
+)
+def test_the_wide_path_gives_the_plain_paths_events(bad: float, width: int, height: int) -> None:
+    rng = np.random.default_rng(8)
+    for n in [0, 1, 7, 8, 9, 16, 1000]:
+        x, y = rng.integers(0, max(width, 1), n), rng.integers(0, min(height, 1 << 16), n)
+        outside = rng.integers(0, 1 << 16, (2, n))
+        wrong = rng.random((3, n)) < bad
+        t = rng.integers(0, 1 << 63, n, np.uint64) | wrong[2].astype(np.uint64) << np.uint64(63)
+        events = Packet(
+            t,
+            np.where(wrong[0], outside[0], x).astype(np.uint16),
+            np.where(wrong[1], outside[1], y).astype(np.uint16),
+            rng.random(n) < 0.5,
+        )
+        payload = bytearray(events_payload(events))
+        for i in range(len(payload) - 16 * n, len(payload), 16):
+            payload[i + 12] *= int(rng.integers(1, 256))  # any number but 0 is on
+            payload[i + 13 : i + 16] = rng.bytes(3)  # padding
+        found: list[tuple[object, object]] = []
+        for wide in (True, False):
+            _native.allow_simd(wide)
+            columns, dropped = _native.decode_events(payload, width, height)
+            found.append(([c.tolist() for c in columns], dropped))
+        _native.allow_simd(True)
+        assert found[0] == found[1]
+
+
 def test_other_streams_are_passed_over(tmp_path: Path) -> None:
     path = tmp_path / "a.aedat4"
     xml = info_xml(WIDTH, HEIGHT, "none", "test").decode()
@@ -172,6 +202,16 @@ def test_a_flipped_bit_in_an_lz4_packet_is_noticed(tmp_path: Path) -> None:
         events, error = read(path)
         assert error is not None or events.tolist() == written.tolist()
         data[at] ^= 4
+
+
+@pytest.mark.parametrize("compression", ["lz4", "zstd"])
+def test_frames_that_follow_one_another_are_one_content(compression: str) -> None:
+    first, second = pack(b"a" * 1000, compression), pack(b"b" * 500, compression)
+    assert bytes(unpack(first + second, compression)) == b"a" * 1000 + b"b" * 500
+    with pytest.raises(TooLargeError):
+        unpack(first + second, compression, 1499)
+    with pytest.raises(ValueError, match="bytes follow|damaged"):
+        unpack(first + b"no frame", compression)
 
 
 def bombs() -> dict[str, tuple[str, bytes]]:

@@ -1,0 +1,15 @@
+// The wide path over AEDAT4's event records.
+#pragma once
+#include "columns.hpp"
+#include "cpu.hpp"
+
+namespace saccade {
+
+#ifdef SACCADE_X86
+// Appends events of 16 bytes (i64 t, i16 x, i16 y, u8 on, padding) to columns with room for n more;
+// stops before the first eight that are not all good. Returns how many it took.
+std::size_t read_records_avx2(const std::uint8_t* records, std::size_t n, std::uint32_t width,
+                              std::uint32_t height, EventColumns& to);
+#endif
+
+}  // namespace saccade
