@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
-_WINDOW = 128 << 10
+_WINDOW = 256 << 10
 
 
 class Window:
-    """A file read from front to back in steps of 128 KiB or more, however small its parts are."""
+    """A file read from front to back in steps of 256 KiB or more, however small its parts are."""
 
     def __init__(self, file: RecordingFile) -> None:
         self._file = file
