@@ -6,12 +6,9 @@ a file whose recorder was killed (no table at the end) reads as well as any othe
 
 from __future__ import annotations
 
-import re
 import struct
-import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Sized
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TypeVar
 
 from saccade.camera import _native
@@ -20,6 +17,7 @@ from saccade.camera.events import MAX_SIDE, Packet
 from saccade.camera.formats import aedat4_streams
 from saccade.camera.formats.aedat4_events import Decoded, EventsDecoder, Packed, parts
 from saccade.camera.formats.aedat4_index import Aedat4Index, read_index
+from saccade.camera.formats.aedat4_info import StreamInfo, read_streams
 from saccade.camera.formats.aedat4_writer import MAGIC
 from saccade.camera.formats.file import RecordingFile, check_geometry
 from saccade.camera.formats.readahead import Window
@@ -30,16 +28,6 @@ _T = TypeVar("_T")
 
 _HEADER_LIMIT = 1 << 20
 _COMPRESSIONS: tuple[Compression, ...] = ("none", "lz4", "lz4", "zstd", "zstd")
-
-
-@dataclass(frozen=True, slots=True)
-class _Stream:
-    number: int
-    kind: str  # EVTS, FRME, IMUS, TRIG
-    width: int
-    height: int
-    source: str
-    name: str
 
 
 class Aedat4Recording:
@@ -172,7 +160,7 @@ class Aedat4Recording:
             self._first = start + 4 + size
             if table != -1 and table < self._first:
                 raise ValueError(f"the table's position is {table}")
-            self._streams = _streams(xml)
+            self._streams = read_streams(xml)
         except ValueError as error:
             what = f"the AEDAT4 header is damaged: {error}"
             raise RecordingError(self.path, what, "copy the file again", start) from error
@@ -180,7 +168,7 @@ class Aedat4Recording:
         self._table = table
 
     def _packet_header(
-        self, offset: int, end: int, wanted: _Stream, file: RecordingFile | Window
+        self, offset: int, end: int, wanted: StreamInfo, file: RecordingFile | Window
     ) -> tuple[int, int]:
         data = file.read(offset, min(8, end - offset))
         if len(data) == 8:
@@ -240,7 +228,7 @@ class Aedat4Recording:
     def _packets_end(self) -> int:
         return self._table if 0 <= self._table < self.size_bytes else self.size_bytes
 
-    def _first_of(self, kind: str) -> _Stream:
+    def _first_of(self, kind: str) -> StreamInfo:
         for stream in self._streams.values():
             if stream.kind == kind:
                 return stream
@@ -248,7 +236,7 @@ class Aedat4Recording:
         raise RecordingError(self.path, what, "record it too")
 
     def _pass(
-        self, wanted: _Stream, parse: Callable[[bytes | memoryview], tuple[_T, int]]
+        self, wanted: StreamInfo, parse: Callable[[bytes | memoryview], tuple[_T, int]]
     ) -> Iterator[_T]:
         """What the packets of one stream hold."""
         offset, end = self._first, self._packets_end()
@@ -295,38 +283,3 @@ class Aedat4Recording:
             return b""
         whole = int.from_bytes(table[:4], "little") <= len(table) - 4
         return table if table[8:12] == b"FTAB" and whole else b""
-
-
-def _streams(xml: bytes) -> dict[int, _Stream]:
-    """The streams in the order of the file, by number; ValueError where the XML is damaged."""
-    # dv writes no document type, and its entities could unfold without end; comments may stay.
-    if re.search(rb"<![A-Za-z]", xml):
-        raise ValueError("the XML declares a document type")
-    try:
-        root = ET.fromstring(xml.rstrip(b"\0").decode())
-    except (ET.ParseError, UnicodeDecodeError) as error:
-        raise ValueError("the XML of the streams is damaged") from error
-    out = next((node for node in root.iter("node") if node.get("name") == "outInfo"), None)
-    if out is None:
-        raise ValueError("the XML names no streams")
-    streams = [_stream(node) for node in out.findall("node")]
-    return {stream.number: stream for stream in streams}
-
-
-def _stream(node: ET.Element) -> _Stream:
-    number = _number(node.get("name") or "", "a stream's number")
-    info = next((child for child in node.findall("node") if child.get("name") == "info"), node)
-    width, height = (_number(_attr(info, key) or "0", key) for key in ("sizeX", "sizeY"))
-    kind, name = _attr(node, "typeIdentifier"), _attr(node, "originalOutputName")
-    return _Stream(number, kind, width, height, _attr(info, "source"), name)
-
-
-def _attr(node: ET.Element, key: str) -> str:
-    found = (child.text or "" for child in node.findall("attr") if child.get("key") == key)
-    return next(found, "")
-
-
-def _number(text: str, what: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 9):
-        raise ValueError(f"{what} is {text[:20]!r}")
-    return int(text)
