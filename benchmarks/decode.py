@@ -5,7 +5,7 @@ at 1280x720, 17 M at 346x260; `--share` of them), reads each with saccade and wi
 reads it, and writes `benchmarks/records/decode.json`. PYTHON is the interpreter of an environment
 with `pip install dv-processing==2.0.4 faery==0.7.1 expelliarmus==1.1.12 aedat==2.3.0`.
 
-All figures are million events per second of CPU time, medians over the runs, page cache warm:
+All figures are million events per second of CPU time, medians over the rounds, page cache warm:
 saccade to columns t, x, y, on; the rivals to the arrays that they give.
 """
 
@@ -85,28 +85,53 @@ print(json.dumps({"events": n, "cpu_s": cpu[1:], "wall_s": wall[1:], "mib": memo
 """
 
 
-def ours(path: Path, runs: int, **options: Any) -> dict[str, Any]:
-    """saccade's reading of one file, in a process of its own."""
-    command = [sys.executable, "-c", OURS, str(path), str(runs), json.dumps(options)]
-    return _measured(command)
-
-
-def rival(python: str, reader: str, path: Path, runs: int) -> dict[str, Any]:
-    """Another library's reading; {"failed": why} where it cannot."""
+def readers(name: str, path: Path, python: str | None) -> dict[str, list[str]]:
+    """The commands that read a file once to warm up and once to be timed, by reader."""
+    one = {"threads": 1} if name.startswith("aedat4") else {}
+    found = {"saccade": _ours(path, **one)}
+    if one:
+        found["saccade_two_threads"] = _ours(path, threads=2)
     script = Path(__file__).with_name("rivals.py")
-    return _measured([python, str(script), reader, str(path), str(runs)])
+    for reader in RIVALS[name] if python else ():
+        found[reader] = [str(python), str(script), reader, str(path), "1"]
+    return found
 
 
-def _measured(command: list[str]) -> dict[str, Any]:
+def _ours(path: Path, **options: Any) -> list[str]:
+    return [sys.executable, "-c", OURS, str(path), "1", json.dumps(options)]
+
+
+def compare(commands: dict[str, list[str]], rounds: int) -> dict[str, dict[str, Any]]:
+    """Medians over the rounds, in each of which every reader has its turn.
+
+    So a minute in which the machine is slow is slow for all. {"failed": why} for one that cannot.
+    """
+    runs: dict[str, list[dict[str, Any]]] = {reader: [] for reader in commands}
+    out: dict[str, dict[str, Any]] = {}
+    for _ in range(rounds):
+        for reader, command in commands.items():
+            if reader not in out:
+                run = _run(command)
+                runs[reader].append(run)
+                if "failed" in run:
+                    out[reader] = run
+    return {reader: out.get(reader) or _summary(found) for reader, found in runs.items()}
+
+
+def _run(command: list[str]) -> dict[str, Any]:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no message"]
         return {"failed": f"exit {done.returncode}: {lines[-1][:120]}"}
-    found = json.loads(done.stdout.strip().splitlines()[-1])
-    n, cpu = found["events"], statistics.median(found["cpu_s"])
-    wall = statistics.median(found["wall_s"])
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    n = runs[0]["events"]
+    cpu = statistics.median(run["cpu_s"][0] for run in runs)
+    wall = statistics.median(run["wall_s"][0] for run in runs)
     out = {"events": n, "mev_s": round(n / cpu / 1e6, 1), "mev_s_wall": round(n / wall / 1e6, 1)}
-    return out | ({"peak_mib": round(found["mib"], 1)} if "mib" in found else {})
+    return out | ({"peak_mib": round(runs[0]["mib"], 1)} if "mib" in runs[0] else {})
 
 
 def memcpy_gb_s() -> float:
@@ -121,23 +146,17 @@ def memcpy_gb_s() -> float:
     return round(source.nbytes / min(times) / 1e9, 2)
 
 
-def measure(folder: Path, share: float, python: str | None, runs: int) -> dict[str, Any]:
+def measure(folder: Path, share: float, python: str | None, rounds: int) -> dict[str, Any]:
     """All readers on all files."""
     out: dict[str, Any] = {"memcpy_gb_s": memcpy_gb_s(), "share": share, "scenes": {}}
     for size, scene in SCENES.items():
         table: dict[str, Any] = {}
         for name, path in make(folder, size, scene, share).items():
-            one = {"threads": 1} if name.startswith("aedat4") else {}
-            row: dict[str, Any] = {"saccade": ours(path, runs, **one)}
-            if one:
-                row["saccade_two_threads"] = ours(path, runs, threads=2)
-            n = row["saccade"]["events"]
-            row["bytes_per_event"] = round(path.stat().st_size / n, 2)
+            row: dict[str, Any] = dict(compare(readers(name, path, python), rounds))
+            row["bytes_per_event"] = round(path.stat().st_size / row["saccade"]["events"], 2)
             # 13 bytes of columns written for each event, and the file's bytes read.
             rate = row["saccade"]["mev_s"] * 1e6
             row["gb_s"] = round(rate * (13 + row["bytes_per_event"]) / 1e9, 2)
-            for reader in RIVALS[name] if python else ():
-                row[reader] = rival(str(python), reader, path, runs)
             table[name] = row
             path.unlink()
             print(size, name, json.dumps(row), flush=True)
@@ -183,11 +202,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rivals", help="the interpreter of the rivals' environment")
     parser.add_argument("--share", type=float, default=1.0, help="of the scenes' durations")
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--readme", action="store_true", help="write the table in README.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        content = measure(Path(folder), options.share, options.rivals, options.runs)
+        content = measure(Path(folder), options.share, options.rivals, options.rounds)
     path = write_record("decode", content)
     if options.readme:
         write_readme("decode", readme_table(json.loads(path.read_text())))

@@ -33,10 +33,11 @@ class Scene:
 
 
 #: 32 M events in 2 s, as a 1280x720 sensor gives them.
-HD = Scene(1280, 720, 32_000_000, 2.0, edge=5, ellipses=24)
+HD = Scene(1280, 720, 30_000_000, 2.0, edge=5, ellipses=24)
 #: 17 M events in 4 s, as a 346x260 sensor gives them.
 D346 = Scene(346, 260, 17_000_000, 4.0, edge=3, ellipses=24)
 NOISE, HOT_PIXELS, FILLED = 0.08, 50, 0.7
+LOST = 0.25  # of the edges' events: beside the sensor, or at a pixel that has one already
 
 
 def packets(scene: Scene, share: float = 1.0, seed: int = 1) -> Iterator[Packet]:
@@ -53,7 +54,7 @@ def packets(scene: Scene, share: float = 1.0, seed: int = 1) -> Iterator[Packet]
     hot = rng.integers(0, scene.width * scene.height, HOT_PIXELS)
     per_step = scene.events / steps
     for step in range(round(steps * share)):
-        edges = _edges(scene, objects, step, int(per_step * (1 - NOISE)), rng)
+        edges = _edges(scene, objects, step, int(per_step * (1 - NOISE) / (1 - LOST)), rng)
         noise = _noise(scene, int(per_step * NOISE), hot, rng)
         y, x, on = (np.concatenate(pair) for pair in zip(edges, noise, strict=True))
         # Rows are read one after the other, each within its microsecond.
