@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zstandard
+from tests.camera import damage
 from tests.camera.fixtures import (
     EVT2_HEADER,
     RAW_HEADER,
@@ -90,6 +91,21 @@ def test_random_damage(tmp_path: Path, kind: str) -> None:
         elif rng.random() < 0.3:
             damaged[start:start] = rng.bytes(size)
         read_bytes(path, damaged)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_recording_of_20_kb(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a"
+    if kind == "evt2":
+        data = EVT2_HEADER + evt2_words(2500)
+    elif kind == "evt3":
+        data = RAW_HEADER + evt3_words(1250)
+    else:
+        write_aedat4(path, kind.partition("-")[2], packets=12, n=100)
+        data = path.read_bytes()
+    damage.check_truncation(path, data, short_step=83)
+    damage.check_flipped_bits(path, data, short_step=79)
+    damage.check_mutations(path, data, short=300)
 
 
 @pytest.mark.parametrize("kind", ["aedat4-lz4", "aedat4-zstd", "aedat4-none"])
