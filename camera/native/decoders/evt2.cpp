@@ -16,12 +16,6 @@ std::uint32_t load(const std::uint8_t* words, std::size_t i) {
   return word;
 }
 
-std::size_t count_events(const std::uint8_t* words, std::size_t n_words) {
-  std::size_t n = 0;
-  for (std::size_t i = 0; i < n_words; ++i) n += load(words, i) < 0x20000000u;
-  return n;
-}
-
 }  // namespace
 
 Evt2Decoder::Evt2Decoder(std::uint32_t width, std::uint32_t height)
@@ -29,23 +23,9 @@ Evt2Decoder::Evt2Decoder(std::uint32_t width, std::uint32_t height)
 
 EventColumns Evt2Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes) {
   triggers_.clear();
-  if (n_pending_ > 0) {
-    const std::size_t taken = std::min(kWord - n_pending_, n_bytes);
-    std::copy_n(bytes, taken, pending_ + n_pending_);
-    n_pending_ += taken;
-    bytes += taken;
-    n_bytes -= taken;
-  }
-  const std::size_t n_first = n_pending_ == kWord ? 1 : 0, n_words = n_bytes / kWord;
-  EventColumns out(count_events(pending_, n_first) + count_events(bytes, n_words));
-  if (n_first > 0) {
-    run(pending_, 1, out);
-    n_pending_ = 0;
-  }
-  run(bytes, n_words, out);
-  const std::size_t rest = n_bytes % kWord;
-  std::copy_n(bytes + n_words * kWord, rest, pending_ + n_pending_);
-  n_pending_ += rest;
+  EventColumns out(carry_.words(n_bytes));
+  carry_.feed(bytes, n_bytes,
+              [&](const std::uint8_t* words, std::size_t n) { run(words, n, out); });
   return out;
 }
 
@@ -62,40 +42,18 @@ void Evt2Decoder::run(const std::uint8_t* words, std::size_t n_words, EventColum
 }
 
 void Evt2Decoder::one_word(std::uint32_t word, EventColumns& out) {
-  if (word >= 0x20000000u) return other_word(word);
+  if (word >= kEventsBelow) return other_head(word);
   const std::uint32_t column = (word >> 11) & 0x7ff, row = word & 0x7ff;
   if (!clock_.started()) {
-    ++counters_.before_time;
+    ++before_time_;
   } else if (column >= width_ || row >= height_) {
-    ++counters_.out_of_bounds;
+    ++out_of_bounds_;
   } else {
     out.t[out.size] = clock_.value() << 6 | ((word >> 22) & 0x3f);
     out.x[out.size] = static_cast<std::uint16_t>(column);
     out.y[out.size] = static_cast<std::uint16_t>(row);
     out.on[out.size] = (word >> 28) != 0;
     ++out.size;
-  }
-}
-
-void Evt2Decoder::other_word(std::uint32_t word) {
-  switch (word >> 28) {
-    case 0x8:
-      counters_.time_backwards += !clock_.advance(word & 0x0fffffff);
-      break;
-    case 0xA:
-      ++counters_.triggers;
-      if (clock_.started()) {
-        triggers_.add(clock_.value() << 6 | ((word >> 22) & 0x3f), (word >> 8) & 0x1f, word & 1);
-      }
-      break;
-    case 0xE:
-      ++counters_.others;
-      break;
-    case 0xF:
-      ++counters_.continued;
-      break;
-    default:
-      ++counters_.unknown_word;
   }
 }
 

@@ -9,7 +9,6 @@ namespace saccade {
 namespace {
 
 constexpr std::size_t kWord = 8;
-constexpr std::uint32_t kEventsBelow = 0x20000000u;  // types 0 and 1
 
 std::uint32_t load(const std::uint8_t* bytes) {
   std::uint32_t value;  // the carried bytes leave the rest unaligned
@@ -87,7 +86,7 @@ SACCADE_INLINE void Evt21Decoder::run_inlined(const std::uint8_t* words, std::si
   for (std::size_t i = 0; i < n_words; ++i, words += kWord) {
     const std::uint32_t head = load(words + head_at);
     if (head >= kEventsBelow) {
-      other_word(head);
+      other_head(head);
       time = clock_.value() << 6;
       x_limit = clock_.started() ? width_ : 0;
       continue;
@@ -115,35 +114,13 @@ SACCADE_AVX2 void Evt21Decoder::run_avx2(const std::uint8_t* words, std::size_t 
 // The mask without what is outside of the sensor or before the first time, which is counted.
 std::uint32_t Evt21Decoder::bounded(std::uint32_t mask, std::uint32_t base, std::uint32_t row) {
   if (!clock_.started()) {
-    counters_.before_time += count_bits(mask);
+    before_time_ += count_bits(mask);
     return 0;
   }
   const std::uint32_t inside = base < width_ && row < height_ ? width_ - base : 0;
   const std::uint32_t kept = inside < 32 ? mask & ((1u << inside) - 1) : mask;
-  counters_.out_of_bounds += count_bits(mask) - count_bits(kept);
+  out_of_bounds_ += count_bits(mask) - count_bits(kept);
   return kept;
-}
-
-void Evt21Decoder::other_word(std::uint32_t head) {
-  switch (head >> 28) {
-    case 0x8:
-      counters_.time_backwards += !clock_.advance(head & 0x0fffffff);
-      break;
-    case 0xA:
-      ++counters_.triggers;
-      if (clock_.started()) {
-        triggers_.add(clock_.value() << 6 | ((head >> 22) & 0x3f), (head >> 8) & 0x1f, head & 1);
-      }
-      break;
-    case 0xE:
-      ++counters_.others;
-      break;
-    case 0xF:
-      ++counters_.continued;
-      break;
-    default:
-      ++counters_.unknown_word;
-  }
 }
 
 }  // namespace saccade

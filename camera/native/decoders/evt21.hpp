@@ -1,17 +1,11 @@
 // Prophesee EVT2.1: 64-bit words, each a head as of EVT2 and a mask of 32 pixels in a row.
 #pragma once
-#include "decoder.hpp"
-#include "triggers.hpp"
+#include "evt_heads.hpp"
 
 namespace saccade {
 
-class Evt21Decoder {
+class Evt21Decoder : public EvtHeads {
  public:
-  struct Counters {
-    std::uint64_t before_time = 0, out_of_bounds = 0, unknown_word = 0;         // dropped
-    std::uint64_t triggers = 0, others = 0, continued = 0, time_backwards = 0;  // not events
-  };
-
   // legacy: the head comes before the mask, as the IMX636 sends them, and not after it.
   // wide: may use this machine's widest instructions; the events are the same without.
   Evt21Decoder(std::uint32_t width, std::uint32_t height, bool legacy, bool wide);
@@ -19,23 +13,7 @@ class Evt21Decoder {
   // Decodes any number of bytes; those of an unfinished word are kept for the next call.
   EventColumns decode(const std::uint8_t* bytes, std::size_t n_bytes);
 
-  Counts dropped() const {
-    const Counters& c = counters_;
-    return {{"before_time", c.before_time},
-            {"out_of_bounds", c.out_of_bounds},
-            {"unknown_word", c.unknown_word}};
-  }
-  Counts skipped() const {
-    const Counters& c = counters_;
-    return {{"triggers", c.triggers},
-            {"others", c.others},
-            {"continued", c.continued},
-            {"time_backwards", c.time_backwards}};
-  }
-  std::optional<Damage> damage() const { return std::nullopt; }  // any word can be read
   std::size_t pending_bytes() const { return n_pending_; }
-  // Of the last decode() call.
-  const TriggerColumns& triggers() const { return triggers_; }
 
  private:
   void run(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
@@ -43,14 +21,10 @@ class Evt21Decoder {
   void run_avx2(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
   void run_inlined(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
   std::uint32_t bounded(std::uint32_t mask, std::uint32_t base, std::uint32_t row);
-  void other_word(std::uint32_t head);
 
   std::uint32_t width_, height_;
   std::size_t head_at_;  // byte of a word: 0 or 4
   bool avx2_;
-  WrappingClock<28> clock_;
-  Counters counters_;
-  TriggerColumns triggers_;
   std::uint8_t pending_[8] = {};
   std::size_t n_pending_ = 0;
 };
