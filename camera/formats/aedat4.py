@@ -19,6 +19,7 @@ from saccade.camera.formats.aedat4_events import Decoded, EventsDecoder, Packed,
 from saccade.camera.formats.aedat4_index import Aedat4Index, read_index
 from saccade.camera.formats.aedat4_info import StreamInfo, read_streams
 from saccade.camera.formats.aedat4_writer import MAGIC
+from saccade.camera.formats.base import FileRecording
 from saccade.camera.formats.file import RecordingFile, check_geometry
 from saccade.camera.formats.readahead import Window
 from saccade.camera.formats.unpack import PACKET_LIMIT, Compression, TooLargeError, unpack
@@ -30,7 +31,7 @@ _HEADER_LIMIT = 1 << 20
 _COMPRESSIONS: tuple[Compression, ...] = ("none", "lz4", "lz4", "zstd", "zstd")
 
 
-class Aedat4Recording:
+class Aedat4Recording(FileRecording):
     """An AEDAT4 file; see `saccade.camera.recordings.Recording`.
 
     With several event streams (two cameras), the first is read; `streams` lists them all. `skipped`
@@ -40,8 +41,7 @@ class Aedat4Recording:
     format = "aedat4"
 
     def __init__(self, file: RecordingFile, geometry: tuple[int, int] | None = None) -> None:
-        self._file = file
-        self.path, self.size_bytes = file.path, file.size
+        super().__init__(file)
         self._read_header()
         events = [s for s in self._streams.values() if s.kind == "EVTS"]
         if not events:
@@ -54,16 +54,6 @@ class Aedat4Recording:
         self._dropped = {"out_of_bounds": 0, "negative_time": 0}
         self._skipped = {"other_packets": 0}
         self._counts: dict[int, int] = {}
-
-    @property
-    def dropped(self) -> dict[str, int]:
-        """Events (negative_time: IMU samples and triggers too) left out since the opening."""
-        return dict(self._dropped)
-
-    @property
-    def skipped(self) -> dict[str, int]:
-        """Packets that are not of the event stream, since the recording was opened."""
-        return dict(self._skipped)
 
     @property
     def streams(self) -> list[Stream]:
@@ -121,7 +111,7 @@ class Aedat4Recording:
                 self.position = packed.end
                 if isinstance(decoded, ValueError):
                     what = f"the packet is damaged: {decoded}"
-                    raise self._error(what, packed.offset) from decoded
+                    raise self.damaged(what, packed.offset) from decoded
                 if decoded is None:
                     self._skipped["other_packets"] += 1
                     continue
@@ -131,20 +121,6 @@ class Aedat4Recording:
                 del events
         self._check_table()
         self.position = self.size_bytes
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
-
-    def __enter__(self) -> Aedat4Recording:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _error(self, what: str, offset: int) -> RecordingError:
-        remedy = "the events before are good; copy the file again"
-        return RecordingError(self.path, what, remedy, offset)
 
     def _read_header(self) -> None:
         start = len(MAGIC)
@@ -174,16 +150,18 @@ class Aedat4Recording:
         if len(data) == 8:
             stream, size = struct.unpack("<ii", data)
             if stream not in self._streams:
-                raise self._error(f"the packet is of stream {stream}, which does not exist", offset)
+                raise self.damaged(
+                    f"the packet is of stream {stream}, which does not exist", offset
+                )
             # Others are passed over unread: an uncompressed image may well be larger.
             if size < 0 or (size > PACKET_LIMIT and stream == wanted.number):
-                raise self._error(f"the packet states a size of {size} bytes", offset)
+                raise self.damaged(f"the packet states a size of {size} bytes", offset)
             if offset + 8 + size <= end:
                 return stream, size
         if end == self._table:
-            raise self._error("the packet runs into the table", offset)
+            raise self.damaged("the packet runs into the table", offset)
         what = f"the file ends inside the packet that starts at byte {offset}"
-        raise self._error(what, self.size_bytes)
+        raise self.damaged(what, self.size_bytes)
 
     def _packet_at(self, since_us: int, end: int) -> int:
         """Byte offset to begin at: nothing before it is of `since_us` or later."""
@@ -250,7 +228,7 @@ class Aedat4Recording:
                 except ValueError as error:
                     if isinstance(error, RecordingError):
                         raise
-                    raise self._error(f"the packet is damaged: {error}", offset) from error
+                    raise self.damaged(f"the packet is damaged: {error}", offset) from error
                 self._dropped["negative_time"] += negative
                 self._counts[number] += len(found) if isinstance(found, Sized) else 1
                 yield found
@@ -263,9 +241,9 @@ class Aedat4Recording:
             return
         if self._table >= self.size_bytes:
             what = f"the file is cut off: its table should start at byte {self._table}"
-            raise self._error(what, self.size_bytes)
+            raise self.damaged(what, self.size_bytes)
         if self._read_table() == b"":
-            raise self._error("the table at the end is damaged", self._table)
+            raise self.damaged("the table at the end is damaged", self._table)
 
     def _read_table(self) -> bytes | memoryview | None:
         """The table, unpacked; b"" where it is damaged.

@@ -24,8 +24,8 @@ import numpy as np
 from saccade.camera import _native
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
+from saccade.camera.formats.base import FileRecording
 from saccade.camera.formats.file import RecordingFile, check_geometry
-from saccade.camera.streams import Stream
 
 _BLOCK_EVENTS = 65_536
 _START_S = 60.0  # for the process to start, on a machine that is busy
@@ -107,7 +107,7 @@ class _Child:
         return RecordingError(self._path, what, _COPY_AGAIN)
 
 
-class Hdf5Recording:
+class Hdf5Recording(FileRecording):
     """An HDF5 file; see `saccade.camera.recordings.Recording`.
 
     Args:
@@ -118,12 +118,10 @@ class Hdf5Recording:
     """
 
     def __init__(self, file: RecordingFile, geometry: tuple[int, int] | None = None) -> None:
-        self._file, self.path, self.size_bytes = file, file.path, file.size
+        super().__init__(file)
         self.sensor = ""
         self._dropped = {"out_of_bounds": 0, "negative_time": 0}
         self._skipped = {"time_backwards": 0}
-        self._events = 0
-        self.position = 0
         self._child = _Child(file, geometry)
         try:
             about = self._child.about
@@ -140,25 +138,6 @@ class Hdf5Recording:
         except BaseException:
             self._child.close()
             raise
-
-    @property
-    def dropped(self) -> dict[str, int]:
-        """Events left out since the recording was opened, by class."""
-        return dict(self._dropped)
-
-    @property
-    def skipped(self) -> dict[str, int]:
-        """Steps back in time since the recording was opened; these events are delivered."""
-        return dict(self._skipped)
-
-    @property
-    def streams(self) -> list[Stream]:
-        """The events."""
-        return [Stream("events", "events", self._events)]
-
-    def count_streams(self) -> list[Stream]:
-        """`streams`: a pass over the events has counted all."""
-        return self.streams
 
     def packets(self, since_us: int | None = None) -> Iterator[Packet]:
         """One pass over the events, in packets of at most 65,536.
@@ -191,13 +170,7 @@ class Hdf5Recording:
     def close(self) -> None:
         """Ends the process and closes the file."""
         self._child.close()
-        self._file.close()
-
-    def __enter__(self) -> Hdf5Recording:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        super().close()
 
     def _read(self, block: int) -> Packet:
         kind, payload = self._child.ask("read", block)
@@ -219,10 +192,10 @@ class Hdf5Recording:
             chunk, self.width, self.height, expected
         )
         if damage is not None:
-            raise RecordingError(self.path, damage[0], _COPY_AGAIN, start + damage[1])
+            raise self.damaged(damage[0], start + damage[1])
         if stated < expected:
             what = f"a chunk holds {stated} events instead of {expected}"
-            raise RecordingError(self.path, what, _COPY_AGAIN, start)
+            raise self.damaged(what, start)
         self._count(dropped["out_of_bounds"], dropped["negative_time"])
         return Packet(*columns)
 

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
+from saccade.camera.formats.base import FileRecording
 from saccade.camera.formats.file import RecordingFile, check_geometry
 from saccade.camera.formats.npy import NpyMember, damage, read_members
 from saccade.camera.formats.stream import CHUNK_EVENTS
-from saccade.camera.streams import Stream
 
 _NAMES = {
     "t": ("t", "ts", "time", "timestamp", "timestamps"),
@@ -49,13 +49,13 @@ def open_npz(file: RecordingFile, geometry: tuple[int, int] | None = None) -> Np
     return NpzRecording(file, geometry)
 
 
-class NpzRecording:
+class NpzRecording(FileRecording):
     """See `saccade.camera.recordings.Recording`."""
 
     format, sensor = "npz", ""
 
     def __init__(self, file: RecordingFile, geometry: tuple[int, int] | None) -> None:
-        self._file, self.path, self.size_bytes = file, file.path, file.size
+        super().__init__(file)
         members = read_members(file)
         self._source = _find_columns(self.path, members)
         self._scale = _time_scale(self.path, members, self._source)
@@ -64,27 +64,7 @@ class NpzRecording:
         self._n = next(iter(self._source.values()))[0].shape[0]
         if self._n == 0:
             raise RecordingError(self.path, "there is no event in it", "record again")
-        self.position = self._events = 0
         self._dropped, self._skipped = {"out_of_bounds": 0}, {"time_backwards": 0}
-
-    @property
-    def dropped(self) -> dict[str, int]:
-        """Events outside the sensor, since the recording was opened."""
-        return dict(self._dropped)
-
-    @property
-    def skipped(self) -> dict[str, int]:
-        """Steps back in time (those events are given), since the recording was opened."""
-        return dict(self._skipped)
-
-    @property
-    def streams(self) -> list[Stream]:
-        """The events, counted by any pass."""
-        return [Stream("events", "events", self._events)]
-
-    def count_streams(self) -> list[Stream]:
-        """`streams`: a pass over the events has counted all."""
-        return self.streams
 
     def packets(self, since_us: int | None = None) -> Iterator[Packet]:
         """One pass over the events, in packets of at most 65,536; `since_us` is of no use here.
@@ -113,16 +93,6 @@ class NpzRecording:
             if bad is not None:
                 letter, what = ("p", "polarity") if good_t[bad] else ("t", "time")
                 raise self._error(letter, f"the {what} of event {done} is {columns[letter][bad]}")
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
-
-    def __enter__(self) -> NpzRecording:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _blocks(self) -> Iterator[_Columns]:
         """The columns of the next events; a member that holds several is read once.

@@ -13,6 +13,7 @@ from typing import cast
 from saccade.camera import _native
 from saccade.camera.errors import RecordingError, printable
 from saccade.camera.events import Packet
+from saccade.camera.formats.base import FileRecording
 from saccade.camera.formats.file import RecordingFile, check_geometry
 from saccade.camera.formats.ros_message import EventPacket, Message, read_event_packet
 from saccade.camera.formats.stream import CHUNK_BYTES, CHUNK_EVENTS, Decoder
@@ -61,7 +62,7 @@ def open_mcap(file: RecordingFile, geometry: tuple[int, int] | None = None) -> R
     return RosRecording(file, messages, geometry)
 
 
-class RosRecording:
+class RosRecording(FileRecording):
     """The first event topic of a bag; see `saccade.camera.recordings.Recording`.
 
     skipped, besides the decoder's classes: other_event_topics (their packets) and sequence_gaps
@@ -76,9 +77,8 @@ class RosRecording:
     def __init__(
         self, file: RecordingFile, messages: Messages, geometry: tuple[int, int] | None = None
     ) -> None:
-        self._file, self._messages = file, messages
-        self.path, self.size_bytes = file.path, file.size
-        self.position = 0
+        super().__init__(file)
+        self._messages = messages
         self._topic, first = self._first_packet()
         self._stated = first.width, first.height
         self.width, self.height = geometry or self._stated
@@ -90,26 +90,11 @@ class RosRecording:
         decoder = self._new_decoder()
         own = {"other_event_topics": 0, "sequence_gaps": 0}
         self._dropped, self._skipped = decoder.dropped, decoder.skipped | own  # all 0
-        self._events = 0
-
-    @property
-    def dropped(self) -> dict[str, int]:
-        """Events (unknown_word: words) left out since the recording was opened, by class."""
-        return dict(self._dropped)
-
-    @property
-    def skipped(self) -> dict[str, int]:
-        """What is no event, since the recording was opened, by class."""
-        return dict(self._skipped)
 
     @property
     def streams(self) -> list[Stream]:
         """The events of the topic; its packets' triggers are in `skipped`."""
         return [Stream("events", self._topic, self._events)]
-
-    def count_streams(self) -> list[Stream]:
-        """`streams`: a pass over the events has counted all."""
-        return self.streams
 
     def packets(self, since_us: int | None = None) -> Iterator[Packet]:
         """One pass over the topic's events, in packets of at most 65,536.
@@ -138,16 +123,6 @@ class RosRecording:
             yield from self._count(batch.decode())
             raise
         yield from self._count(batch.decode())
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
-
-    def __enter__(self) -> RosRecording:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _count(self, packets: Iterator[Packet]) -> Iterator[Packet]:
         for packet in packets:

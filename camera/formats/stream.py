@@ -9,6 +9,7 @@ import numpy as np
 
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
+from saccade.camera.formats.base import FileRecording
 from saccade.camera.formats.file import RecordingFile, check_geometry
 from saccade.camera.streams import Stream, TriggerEdges
 
@@ -54,7 +55,7 @@ class TriggerDecoder(Protocol):
         ...
 
 
-class StreamRecording:
+class StreamRecording(FileRecording):
     """A header, then words; see `saccade.camera.recordings.Recording`.
 
     Args:
@@ -80,9 +81,9 @@ class StreamRecording:
         unit: str = "word",
     ) -> None:
         self._unit = unit
-        self._file, self._first, self._new_decoder = file, first, new_decoder
+        super().__init__(file)
+        self._first, self._new_decoder = first, new_decoder
         self._origin = np.uint64(origin_us)
-        self.path, self.size_bytes = file.path, file.size
         self.format, self.sensor = format, sensor
         self.width, self.height = geometry
         check_geometry(self.path, self.width, self.height)
@@ -96,23 +97,9 @@ class StreamRecording:
             self._counts["triggers"] = 0
 
     @property
-    def dropped(self) -> dict[str, int]:
-        """Events (unknown_word: words) left out since the recording was opened, by class."""
-        return dict(self._dropped)
-
-    @property
-    def skipped(self) -> dict[str, int]:
-        """What is no event, since the recording was opened, by class."""
-        return dict(self._skipped)
-
-    @property
     def streams(self) -> list[Stream]:
         """The events, and the triggers where the format has them: both counted by any pass."""
         return [Stream(kind, kind, count) for kind, count in self._counts.items()]
-
-    def count_streams(self) -> list[Stream]:
-        """`streams`: a pass over the events has counted all."""
-        return self.streams
 
     def triggers(self) -> Iterator[TriggerEdges]:
         """One pass over the triggers; those before the sensor's first time are only counted.
@@ -161,24 +148,10 @@ class StreamRecording:
             yield packet
             if decoder.damage is not None:
                 what, at = decoder.damage
-                raise self._error(what, self._first + at)
+                raise self.damaged(what, self._first + at)
         if decoder.pending_bytes:
             what = f"the file is cut off inside a {self._unit}"
-            raise self._error(what, offset - decoder.pending_bytes)
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
-
-    def __enter__(self) -> StreamRecording:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _error(self, what: str, offset: int) -> RecordingError:
-        remedy = "the events before are good; copy the file again"
-        return RecordingError(self.path, what, remedy, offset)
+            raise self.damaged(what, offset - decoder.pending_bytes)
 
 
 def _add_rise(total: dict[str, int], before: dict[str, int], now: dict[str, int]) -> dict[str, int]:

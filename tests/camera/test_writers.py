@@ -100,7 +100,8 @@ def test_any_times_and_any_order_survive(
     events = [(t + (1 << 50) * late, *rest) for t, *rest in events]
     first = min(cut % (len(events) + 1) or len(events), len(events))
     lowest = min(event[0] for event in events)
-    if late or lowest >= 1 << 24:  # times before the first packet's cannot be held
+    # Times before the first packet's cannot be held where that is past the clock's first round.
+    if late or min(event[0] for event in events[:first]) >= 1 << 24:
         events.insert(0, (lowest, 0, 0, False))
         first += 1
     packet = Packet.from_array(np.array(events, EVENT_DTYPE))
