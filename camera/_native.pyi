@@ -173,13 +173,12 @@ class Evt21Decoder(_Decoder):
 
     Args:
         legacy: a word's head comes before its mask (as the IMX636 sends them), not after it.
-        wide: may use the machine's widest instructions; the events are the same without.
 
     dropped: before_time, out_of_bounds, unknown_word (words).
     skipped: triggers, others, continued, time_backwards.
     """
 
-    def __init__(self, width: int, height: int, legacy: bool, wide: bool = True) -> None: ...
+    def __init__(self, width: int, height: int, legacy: bool) -> None: ...
     @property
     def triggers(self) -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint8]]:
         """t us, id and value of the triggers that the last `decode` met, those with a time."""
@@ -189,14 +188,11 @@ class DatDecoder(_Decoder):
 
     The 32-bit time wraps after 71 min 35 s: a fall by more than half of that is a wrap.
 
-    Args:
-        wide: may use the machine's widest instructions; the events are the same without.
-
     dropped: out_of_bounds.
     skipped: time_backwards.
     """
 
-    def __init__(self, width: int, height: int, version: int, wide: bool = True) -> None: ...
+    def __init__(self, width: int, height: int, version: int) -> None: ...
 
 class _PacketDecoder(_Decoder):
     """An encoding of event_camera_msgs/EventPacket, whose packets have time bases of their own."""

@@ -79,11 +79,11 @@ struct Block {  // eight records
 
 }  // namespace
 
-DatDecoder::DatDecoder(std::uint32_t width, std::uint32_t height, std::uint32_t version, bool wide)
+DatDecoder::DatDecoder(std::uint32_t width, std::uint32_t height, std::uint32_t version)
     : width_(std::min(width, kSide)),
       height_(std::min(height, kSide)),
       version_(version),
-      avx2_(wide && has_avx2()) {}
+      avx2_(has_avx2()) {}
 
 EventColumns DatDecoder::decode(const std::uint8_t* bytes, std::size_t n_bytes) {
   if (n_pending_ > 0) {

@@ -7,8 +7,7 @@ namespace saccade {
 class DatDecoder {
  public:
   // version: 1 or 2, which place x, y and the polarity differently.
-  // wide: may use this machine's widest instructions; the events are the same without.
-  DatDecoder(std::uint32_t width, std::uint32_t height, std::uint32_t version, bool wide);
+  DatDecoder(std::uint32_t width, std::uint32_t height, std::uint32_t version);
 
   // Decodes any number of bytes; those of an unfinished record are kept for the next call.
   EventColumns decode(const std::uint8_t* bytes, std::size_t n_bytes);

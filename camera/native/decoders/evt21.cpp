@@ -38,11 +38,11 @@ SACCADE_AVX2 std::size_t count_avx2(const std::uint8_t* words, std::size_t n_wor
 
 }  // namespace
 
-Evt21Decoder::Evt21Decoder(std::uint32_t width, std::uint32_t height, bool legacy, bool wide)
+Evt21Decoder::Evt21Decoder(std::uint32_t width, std::uint32_t height, bool legacy)
     : width_(std::min(width, 2048u)),  // x has 11 bits, also at the end of a vector
       height_(height),
       head_at_(legacy ? 0 : 4),
-      avx2_(wide && has_avx2()) {}
+      avx2_(has_avx2()) {}
 
 EventColumns Evt21Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes) {
   triggers_.clear();

@@ -7,8 +7,7 @@ namespace saccade {
 class Evt21Decoder : public EvtHeads {
  public:
   // legacy: the head comes before the mask, as the IMX636 sends them, and not after it.
-  // wide: may use this machine's widest instructions; the events are the same without.
-  Evt21Decoder(std::uint32_t width, std::uint32_t height, bool legacy, bool wide);
+  Evt21Decoder(std::uint32_t width, std::uint32_t height, bool legacy);
 
   // Decodes any number of bytes; those of an unfinished word are kept for the next call.
   EventColumns decode(const std::uint8_t* bytes, std::size_t n_bytes);

@@ -28,17 +28,10 @@ void LibcaerCmpDecoder::start(std::uint64_t time_base) {
   high_ = low_ = 0;
 }
 
-EventColumns LibcaerCmpDecoder::decode(const std::uint8_t* bytes, std::size_t n_bytes) {
+std::size_t LibcaerCmpDecoder::most_events(const std::uint8_t* bytes, std::size_t n_bytes) const {
   // One more: the loop stores what may be no event behind the last one. Eight: the split word.
-  EventColumns out(count_events(bytes + (n_bytes > 0 ? carry_.size() : 0),
-                                (n_bytes > 0 ? n_bytes - carry_.size() : 0) / 2) +
-                   8 + 1);
-  carry_.feed(bytes, n_bytes, [&](const std::uint8_t* words, std::size_t n_words) {
-    packets_.split<2>(
-        words, n_words, [&](std::uint64_t time_base) { start(time_base); },
-        [&](const std::uint8_t* part, std::size_t n) { run(part, n, out); });
-  });
-  return out;
+  const std::size_t split = std::min(carry_.size(), n_bytes);
+  return count_events(bytes + split, (n_bytes - split) / 2) + 8 + 1;
 }
 
 void LibcaerCmpDecoder::run(const std::uint8_t* words, std::size_t n_words, EventColumns& out) {

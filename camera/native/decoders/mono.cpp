@@ -9,16 +9,6 @@ void MonoDecoder::start(std::uint64_t time_base) {
   base_rest_ns_ = time_base % 1000;
 }
 
-EventColumns MonoDecoder::decode(const std::uint8_t* bytes, std::size_t n_bytes) {
-  EventColumns out(carry_.words(n_bytes));
-  carry_.feed(bytes, n_bytes, [&](const std::uint8_t* words, std::size_t n_words) {
-    packets_.split<8>(
-        words, n_words, [&](std::uint64_t time_base) { start(time_base); },
-        [&](const std::uint8_t* part, std::size_t n) { run(part, n, out); });
-  });
-  return out;
-}
-
 void MonoDecoder::run(const std::uint8_t* words, std::size_t n_words, EventColumns& out) {
   const std::uint32_t width = width_, height = height_;
   std::uint64_t* const __restrict t_out = out.t.get();

@@ -1,7 +1,7 @@
 """DAT: the native decoder against the plain one, in both versions; what is refused."""
 
 import json
-from itertools import pairwise
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.camera.damage import check_flipped_bits, check_mutations, check_truncation, read_bytes
+from tests.camera.formats.checks import check_decoder, decode
 from tests.reference import dat
 
 from saccade.camera._native import DatDecoder
@@ -18,24 +19,20 @@ from saccade.camera.recordings import open_recording
 
 HEADER = b"% Data file containing CD events.\n% Version 2\n% Width 304\n% Height 240\n"
 
+pytestmark = pytest.mark.usefixtures("both_paths")
 
-def run(data: bytes, cuts: list[int], version: int, size: tuple[int, int], wide: bool):
-    decoder = DatDecoder(*size, version=version, wide=wide)
-    edges = [0, *sorted(c % (len(data) + 1) for c in cuts), len(data)]
-    columns = [decoder.decode(data[a:b]) for a, b in pairwise(edges)]
-    t, x, y, on = (np.concatenate(column) for column in zip(*columns, strict=True))
-    return list(zip(t.tolist(), x.tolist(), y.tolist(), on.tolist(), strict=True)), decoder
+
+def run(data: bytes):
+    decoder = DatDecoder(304, 240, version=2)
+    return decode(decoder, data, []), decoder
 
 
 def check(data: bytes, cuts: list[int], size: tuple[int, int] = (304, 240)) -> None:
     for version in (1, 2):
-        expected, seen = dat.decode(data, *size, version)
-        for wide in (False, True):
-            events, decoder = run(data, cuts, version, size, wide)
-            assert events == expected
-            assert decoder.pending_bytes == len(data) % 8
-            counts = decoder.dropped | decoder.skipped
-            assert counts == {name: seen[name] for name in counts}
+        expected = dat.decode(data, *size, version)
+        new_decoder = partial(DatDecoder, *size, version=version)
+        decoder = check_decoder(new_decoder, expected, data, cuts)
+        assert decoder.pending_bytes == len(data) % 8
 
 
 @settings(deadline=None, max_examples=100)
@@ -72,7 +69,7 @@ def test_times_that_rise_fall_wrap_and_jump(step: int, version: int) -> None:
 
 def test_the_32_bit_time_wraps() -> None:
     t = np.arange(0, 1 << 33, 1 << 28) + np.arange(32)
-    events, decoder = run(records(t), [], 2, (304, 240), True)
+    events, decoder = run(records(t))
     assert [event[0] for event in events] == t.tolist()
     assert decoder.skipped["time_backwards"] == 0
 
@@ -80,7 +77,7 @@ def test_the_32_bit_time_wraps() -> None:
 def test_one_damaged_time_does_not_shift_what_follows() -> None:
     t = np.arange(40) * 10
     t[20] = 0xF0000000
-    events, decoder = run(records(t), [], 2, (304, 240), True)
+    events, decoder = run(records(t))
     assert [event[0] for event in events] == t.tolist()
     assert decoder.skipped["time_backwards"] == 1
 

@@ -1,6 +1,6 @@
 """EVT2.1: the native decoder against the plain one, in both orders; which order a file has."""
 
-from itertools import pairwise
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.camera.damage import check_flipped_bits, check_mutations, check_truncation, read_bytes
+from tests.camera.formats.checks import check_decoder, decode
 from tests.reference import evt21
 
 from saccade.camera._native import Evt21Decoder
@@ -16,25 +17,20 @@ from saccade.camera.recordings import open_recording
 
 HEADER = b"%% format EVT21;endianness=%s;height=260;width=346\n%% end\n"
 
+pytestmark = pytest.mark.usefixtures("both_paths")
 
-def run(data: bytes, cuts: list[int], legacy: bool, size: tuple[int, int], wide: bool):
-    decoder = Evt21Decoder(*size, legacy=legacy, wide=wide)
-    edges = [0, *sorted(c % (len(data) + 1) for c in cuts), len(data)]
-    columns = [decoder.decode(data[a:b]) for a, b in pairwise(edges)]
-    t, x, y, on = (np.concatenate(column) for column in zip(*columns, strict=True))
-    return list(zip(t.tolist(), x.tolist(), y.tolist(), on.tolist(), strict=True)), decoder
+
+def run(data: bytes):
+    decoder = Evt21Decoder(640, 480, legacy=False)
+    return decode(decoder, data, []), decoder
 
 
 def check(data: bytes, cuts: list[int], size: tuple[int, int] = (640, 480)) -> None:
     for legacy in (False, True):
-        expected, seen = evt21.decode(data, *size, legacy)
-        for wide in (False, True):
-            events, decoder = run(data, cuts, legacy, size, wide)
-            assert events == expected
-            assert decoder.pending_bytes == len(data) % 8
-            counts = decoder.dropped | decoder.skipped
-            assert counts == {name: seen[name] for name in counts}
-            assert not set(seen) - set(counts)
+        expected = evt21.decode(data, *size, legacy)
+        new_decoder = partial(Evt21Decoder, *size, legacy=legacy)
+        decoder = check_decoder(new_decoder, expected, data, cuts)
+        assert decoder.pending_bytes == len(data) % 8
 
 
 @settings(deadline=None, max_examples=100)
@@ -78,19 +74,19 @@ def test_vectors_of_any_density(density: float) -> None:
 
 def test_bits_of_the_mask_count_from_the_base() -> None:
     data = words((0x80000001, 0), (0x1 << 28 | 5 << 22 | 100 << 11 | 7, 0x80010003))
-    events, _ = run(data, [], False, (640, 480), True)
+    events, _ = run(data)
     assert events == [(64 + 5, x, 7, True) for x in (100, 101, 116, 131)]
 
 
 def test_a_vector_past_the_width_loses_only_what_is_outside() -> None:
     data = words((8 << 28, 0), (636 << 11, 0xFFFFFFFF), (636 << 11 | 480, 3), (1000 << 11, 1))
-    events, decoder = run(data, [], False, (640, 480), True)
+    events, decoder = run(data)
     assert [x for _, x, *_ in events] == [636, 637, 638, 639]
     assert decoder.dropped["out_of_bounds"] == 28 + 2 + 1
 
 
 def test_each_event_before_the_first_time_is_counted() -> None:
-    events, decoder = run(words((0, 0xFF), (8 << 28, 0), (0, 1)), [], False, (640, 480), True)
+    events, decoder = run(words((0, 0xFF), (8 << 28, 0), (0, 1)))
     assert len(events) == 1
     assert decoder.dropped["before_time"] == 8
 

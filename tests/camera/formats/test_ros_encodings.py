@@ -1,12 +1,12 @@
 """The encodings of event_camera_msgs: the native decoders against plain ones, in any chunks."""
 
 import itertools
-from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.camera.formats.checks import check_counts, decode
 from tests.reference import ros
 
 from saccade.camera import _native
@@ -27,20 +27,16 @@ def run(encoding: str, packets: list[tuple[int, bytes]], cuts: list[int], size: 
     for base, data in packets:
         decoder.announce(base, len(data))
     data = b"".join(data for _, data in packets)
-    edges = [0, *sorted(c % (len(data) + 1) for c in cuts), len(data)]
-    parts = [decoder.decode(data[a:b]) for a, b in pairwise(edges)]
+    events = decode(decoder, data, cuts)
     assert decoder.pending_bytes == 0
-    t, x, y, on = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return list(zip(t.tolist(), x.tolist(), y.tolist(), on.tolist(), strict=True)), decoder
+    return events, decoder
 
 
 def check(encoding, packets, cuts=(), size=(640, 480)):
     events, decoder = run(encoding, packets, list(cuts), size)
     expected, seen = getattr(ros, encoding)(packets, *size)
     assert events == expected
-    counts = decoder.dropped | decoder.skipped
-    assert counts == {name: seen[name] for name in counts}
-    assert not set(seen) - set(counts)
+    check_counts(decoder, seen)
     assert decoder.damage is None
     return events, decoder
 
