@@ -5,6 +5,7 @@ A frame needs x, y and polarity; a slicer needs t. Columns let each stage read o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,11 @@ class Packet:
     def __getitem__(self, part: slice) -> Packet:
         """The events of a slice of indices, as views."""
         return Packet(self.t[part], self.x[part], self.y[part], self.on[part])
+
+    def split(self, n: int) -> Iterator[Packet]:
+        """The events in their order, in views of at most n."""
+        for start in range(0, len(self), n):
+            yield self[start : start + n]
 
     def to_array(self) -> NDArray[np.void]:
         """The same events as one array of `EVENT_DTYPE` [N] (a copy)."""

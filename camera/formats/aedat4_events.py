@@ -11,9 +11,9 @@ import numpy as np
 from saccade.camera import _native
 from saccade.camera.events import Packet
 from saccade.camera.formats.readahead import batches, default_threads, map_ahead
+from saccade.camera.formats.stream import CHUNK_EVENTS
 from saccade.camera.formats.unpack import PACKET_LIMIT, Compression, TooLargeError, unpack
 
-CHUNK_EVENTS = 65_536
 #: What the packets of a batch may unfold to on another thread; the rest is left to the consumer's,
 #: so that a packet of 24 MiB is the only one in memory.
 _AHEAD_LIMIT = 2 << 20
@@ -124,11 +124,10 @@ class EventsDecoder:
 
 def parts(packet: Packet) -> Iterator[Packet]:
     """`packet` in parts of at most 65,536 events."""
-    if 0 < len(packet) <= CHUNK_EVENTS:
-        yield packet
+    if len(packet) <= CHUNK_EVENTS:
+        yield from packet.split(CHUNK_EVENTS)
         return
-    for start in range(0, len(packet), CHUNK_EVENTS):
-        part = packet[start : start + CHUNK_EVENTS]
+    for part in packet.split(CHUNK_EVENTS):
         # Copies: whoever holds the last part would keep all 20 MiB while the next packet is read.
         yield Packet(np.array(part.t), np.array(part.x), np.array(part.y), np.array(part.on))
 

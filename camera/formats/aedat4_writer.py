@@ -9,15 +9,13 @@ from __future__ import annotations
 import os
 import re
 import struct
-from types import TracebackType
 from xml.sax.saxutils import escape
 
 import numpy as np
 
-from saccade.camera.errors import RecordingError, SaccadeError, printable
+from saccade.camera.errors import SaccadeError, printable
 from saccade.camera.events import Packet
-from saccade.camera.formats.file import check_geometry
-from saccade.camera.formats.output import OutputFile, check_events
+from saccade.camera.formats.output import FileWriter
 from saccade.camera.formats.unpack import Compression, pack
 
 MAGIC = b"#!AER-DAT4.0\r\n"
@@ -36,7 +34,7 @@ _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ENTRY_SIZE = 48  # one entry of the table: 44 bytes, padded to keep its i64 fields aligned
 
 
-class Aedat4Writer:
+class Aedat4Writer(FileWriter):
     """An AEDAT4 file being recorded; a context manager.
 
     Args:
@@ -59,20 +57,13 @@ class Aedat4Writer:
         compression: Compression = "zstd",
         source: str = "saccade",
     ) -> None:
-        self.path = os.fspath(path)
         if compression not in _CODES:
             raise SaccadeError(f"compression is {compression!r}; use none, lz4 or zstd")
-        check_geometry(self.path, width, height)
-        self.width, self.height = width, height
+        super().__init__(path, width, height)
         self.compression: Compression = compression
         self._entries: list[tuple[int, int, int, int, int]] = []
-        self._file = OutputFile(self.path)
         info = info_xml(width, height, compression, source)
-        try:
-            self._file.append(MAGIC + io_header(compression, info))
-        except RecordingError:
-            self._file.close()
-            raise
+        self._begin_with(MAGIC + io_header(compression, info))
 
     def write(self, packet: Packet) -> None:
         """Appends the events, in packets of at most `MAX_EVENTS`; none for an empty one.
@@ -82,8 +73,7 @@ class Aedat4Writer:
             SaccadeError: closed, or events that AEDAT4 or this sensor cannot hold; none is written.
         """
         self._check(packet)
-        for start in range(0, len(packet), MAX_EVENTS):
-            part = packet[start : start + MAX_EVENTS]
+        for part in packet.split(MAX_EVENTS):
             data = pack(events_payload(part), self.compression)
             at = self._file.size + 8
             self._file.append(struct.pack("<ii", 0, len(data)) + data)
@@ -102,21 +92,10 @@ class Aedat4Writer:
             self._file.close()
 
     def _check(self, packet: Packet) -> None:
-        check_events(self.path, packet, (self.width, self.height), self._file.closed)
+        super()._check(packet)
         if len(packet) and packet.t.max() >= 1 << 63:
             what = "an event's t is 2^63 us or more, which AEDAT4 cannot hold; check its clock"
             raise SaccadeError(f"{printable(self.path)}: {what}")
-
-    def __enter__(self) -> Aedat4Writer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def events_payload(packet: Packet) -> bytes:

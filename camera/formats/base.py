@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
-
 from saccade.camera.errors import RecordingError
+from saccade.camera.formats.closing import Closing
 from saccade.camera.formats.file import RecordingFile
 from saccade.camera.streams import Stream
 
-_Self = TypeVar("_Self", bound="FileRecording")
+#: The remedy for damage inside a file.
+COPY_AGAIN = "the events before are good; copy the file again"
 
 
-class FileRecording:
+class FileRecording(Closing):
     """The part of `saccade.camera.recordings.Recording` that does not depend on the format.
 
     Args:
@@ -49,13 +49,6 @@ class FileRecording:
         """Closes the file."""
         self._file.close()
 
-    def __enter__(self: _Self) -> _Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def damaged(self, what: str, offset: int) -> RecordingError:
         """The error for damage at a byte of the file."""
-        remedy = "the events before are good; copy the file again"
-        return RecordingError(self.path, what, remedy, offset)
+        return RecordingError(self.path, what, COPY_AGAIN, offset)

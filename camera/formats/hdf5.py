@@ -24,13 +24,12 @@ import numpy as np
 from saccade.camera import _native
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
-from saccade.camera.formats.base import FileRecording
+from saccade.camera.formats.base import COPY_AGAIN, FileRecording
 from saccade.camera.formats.file import RecordingFile, check_geometry
 
 _BLOCK_EVENTS = 65_536
 _START_S = 60.0  # for the process to start, on a machine that is busy
 _SILENT_S = 30.0  # for the disk; what computes is ended far sooner, by the child's own timer
-_COPY_AGAIN = "the events before are good; copy the file again"
 _HEAD = struct.Struct("<cQ")
 
 
@@ -104,7 +103,7 @@ class _Child:
         return bytes(parts)
 
     def _error(self, what: str) -> RecordingError:
-        return RecordingError(self._path, what, _COPY_AGAIN)
+        return RecordingError(self._path, what, COPY_AGAIN)
 
 
 class Hdf5Recording(FileRecording):

@@ -26,11 +26,11 @@ from typing import Any, BinaryIO
 import h5py
 import numpy as np
 
+from saccade.camera.formats.base import COPY_AGAIN
 from saccade.camera.formats.hdf5_layouts import BLOCK_ROWS, Layout, LayoutError, find_layout
 
 _CPU_S = 0.4  # for one request; a good one takes a few milliseconds
 _SPARE_BYTES = 256 << 20
-_COPY_AGAIN = "the events before are good; copy the file again"
 
 
 class Child:
@@ -70,9 +70,9 @@ class Child:
             data: Any = self._layout.datasets[0].id
             info = data.get_chunk_info_by_coord((start,))
             if info.byte_offset is None or info.filter_mask:
-                raise LayoutError("a chunk of events is missing", _COPY_AGAIN)
+                raise LayoutError("a chunk of events is missing", COPY_AGAIN)
             if info.size > 16 * self._block + 64:
-                raise LayoutError("a chunk is larger than its events", _COPY_AGAIN)
+                raise LayoutError("a chunk is larger than its events", COPY_AGAIN)
             _, raw = data.read_direct_chunk((start,))
             return b"R", struct.pack("<q", info.byte_offset) + raw
         self._check_written(start, end)
@@ -83,12 +83,12 @@ class Child:
         for data in self._layout.datasets:
             if data.chunks is None:
                 if data.id.get_storage_size() < data.size * data.dtype.itemsize:
-                    raise LayoutError("events are missing", _COPY_AGAIN)
+                    raise LayoutError("events are missing", COPY_AGAIN)
                 continue
             side, rest = int(data.chunks[0]), (0,) * (data.ndim - 1)
             for row in range(start // side * side, end, side):
                 if data.id.get_chunk_info_by_coord((row, *rest)).byte_offset is None:
-                    raise LayoutError("a chunk of events is missing", _COPY_AGAIN)
+                    raise LayoutError("a chunk of events is missing", COPY_AGAIN)
 
     def _columns(self, t: Any, x: Any, y: Any, p: Any) -> bytes:
         width, height = self._size
@@ -129,7 +129,7 @@ def _answer(child: Child, request: list[Any]) -> tuple[bytes, bytes]:
     except LayoutError as error:
         return _error(*error.args, offset=_where(child, request))
     except Exception as error:  # whatever the library makes of damage
-        return _error(_reason(error), _COPY_AGAIN, _where(child, request))
+        return _error(_reason(error), COPY_AGAIN, _where(child, request))
 
 
 def _where(child: Child, request: list[Any]) -> int | None:

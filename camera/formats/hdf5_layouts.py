@@ -7,6 +7,7 @@ https://dsec.ifi.uzh.ch/data-format; MVSEC: https://daniilidis-group.github.io/m
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 from __future__ import annotations
 
+import importlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -114,7 +115,7 @@ def _check_filters(datasets: list[Any]) -> None:
         raise LayoutError("ECF beside other filters is not read", "convert it with Metavision")
     if needed:
         try:
-            import hdf5plugin  # noqa: F401  # type: ignore
+            importlib.import_module("hdf5plugin")  # which registers its filters
         except ImportError as error:
             what = f"it is compressed with HDF5 filter {min(needed)}, which hdf5plugin reads"
             raise LayoutError(what, "pip install 'saccade[hdf5]'") from error

@@ -154,8 +154,7 @@ class NpzRecording(FileRecording):
         raise RecordingError(self.path, what, "give them with --geometry WxH")
 
     def _error(self, letter: str, what: str) -> RecordingError:
-        remedy = "the events before are good; copy the file again"
-        return RecordingError(self.path, what, remedy, self._source[letter][0].offset)
+        return self.damaged(what, self._source[letter][0].offset)
 
 
 def _polarities(stated: NDArray[Any]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:

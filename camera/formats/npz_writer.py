@@ -12,7 +12,6 @@ import contextlib
 import os
 import zipfile
 from pathlib import Path
-from types import TracebackType
 from typing import IO, Any, cast
 
 import numpy as np
@@ -21,13 +20,14 @@ from numpy.lib import format as npy
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
 from saccade.camera.formats.aedat4_writer import Aedat4Writer
+from saccade.camera.formats.closing import Closing
 from saccade.camera.recordings import open_recording
 
 # The array's name, the packet's column, its type.
 _COLUMNS = (("t", "t", "<u8"), ("x", "x", "<u2"), ("y", "y", "<u2"), ("p", "on", "|b1"))
 
 
-class NpzWriter:
+class NpzWriter(Closing):
     """An `.npz` being recorded; a context manager.
 
     Args:
@@ -49,7 +49,7 @@ class NpzWriter:
         self._events = f"{self.path}.part.aedat4"
         self._zip = f"{self.path}.part.zip"
         self._writer = Aedat4Writer(self._events, width, height, "none", source)
-        self._n = 0
+        self._any = False  # events written
         self._closed = False
 
     def write(self, packet: Packet) -> None:
@@ -65,7 +65,7 @@ class NpzWriter:
             what = "writing the events failed, the disk may be full"
             remedy = "make room; everything before is readable"
             raise RecordingError(self.path, what, remedy, error.offset) from error
-        self._n += len(packet)
+        self._any |= len(packet) > 0
 
     def close(self) -> None:
         """Makes the zip from the events; where that fails, they stay in `PATH.part.aedat4`."""
@@ -86,18 +86,19 @@ class NpzWriter:
         Path(self._events).unlink(missing_ok=True)
 
     def _make_zip(self) -> None:
+        n = self._count()
         with zipfile.ZipFile(self._zip, "w") as archive:
             for name, attribute, dtype in _COLUMNS:
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    self._write_column(member, attribute, dtype)
+                    self._write_column(member, attribute, dtype, n)
             for name, value in (("width", self.width), ("height", self.height)):
                 with archive.open(f"{name}.npy", "w") as member:
                     npy.write_array(member, np.array(value))
 
-    def _write_column(self, member: IO[bytes], attribute: str, dtype: str) -> None:
-        header: dict[str, Any] = {"descr": dtype, "fortran_order": False, "shape": (self._count(),)}
+    def _write_column(self, member: IO[bytes], attribute: str, dtype: str, n: int) -> None:
+        header: dict[str, Any] = {"descr": dtype, "fortran_order": False, "shape": (n,)}
         npy.write_array_header_1_0(cast(Any, member), header)
-        if self._n:
+        if n:
             with open_recording(self._events) as events:
                 for packet in events.packets():
                     column = cast("np.ndarray[Any, Any]", getattr(packet, attribute))
@@ -105,19 +106,7 @@ class NpzWriter:
 
     def _count(self) -> int:
         """Events in the AEDAT4, where a full disk may have cut off the end of the last packet."""
-        if not self._n:
+        if not self._any:
             return 0
         with open_recording(self._events) as events:
-            self._n = sum(len(packet) for packet in events.packets())
-        return self._n
-
-    def __enter__(self) -> NpzWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+            return sum(len(packet) for packet in events.packets())

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from saccade.camera.errors import RecordingError, SaccadeError, printable
 from saccade.camera.events import Packet
+from saccade.camera.formats.closing import Closing
+from saccade.camera.formats.file import check_geometry
 
 
 class OutputFile:
@@ -79,20 +81,47 @@ class OutputFile:
             raise RecordingError(self.path, what, remedy, self.size) from error
 
 
-def check_events(path: str, packet: Packet, size: tuple[int, int], closed: bool) -> None:
-    """Refuses to write to a closed file, or events outside a sensor of `size` (width, height)."""
-    what = None
-    if closed:
-        what = "the file is closed; write before close()"
-    elif len(packet) and (packet.x.max() >= size[0] or packet.y.max() >= size[1]):
-        what = f"events outside {size[0]}x{size[1]}; open it with the sensor's size"
-    if what is not None:
-        raise SaccadeError(f"{printable(path)}: {what}")
-
-
 def contiguous(
     packet: Packet,
 ) -> tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint16], NDArray[np.bool_]]:
     """The columns as the native encoders take them; copies only of those with gaps."""
     whole = np.ascontiguousarray
     return whole(packet.t), whole(packet.x), whole(packet.y), whole(packet.on)
+
+
+class FileWriter(Closing):
+    """A recording being written to one file, from its first byte on.
+
+    Attributes:
+        path: as the user named it.
+        width, height: the sensor's size in pixels.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], width: int, height: int) -> None:
+        """Creates the file; RecordingError where that is not possible, or for an absurd size."""
+        self.path = os.fspath(path)
+        check_geometry(self.path, width, height)
+        self.width, self.height = width, height
+        self._file = OutputFile(self.path)
+
+    def close(self) -> None:
+        """Closes the file; once is enough."""
+        self._file.close()
+
+    def _begin_with(self, header: bytes) -> None:
+        """Writes the file's start, or closes it."""
+        try:
+            self._file.append(header)
+        except RecordingError:
+            self._file.close()
+            raise
+
+    def _check(self, packet: Packet) -> None:
+        """Refuses to write to a closed file, or events outside the sensor."""
+        what = None
+        if self._file.closed:
+            what = "the file is closed; write before close()"
+        elif len(packet) and (packet.x.max() >= self.width or packet.y.max() >= self.height):
+            what = f"events outside {self.width}x{self.height}; open it with the sensor's size"
+        if what is not None:
+            raise SaccadeError(f"{printable(self.path)}: {what}")

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import os
 import re
-from types import TracebackType
 
 from saccade.camera import _native
 from saccade.camera.errors import RecordingError, SaccadeError, printable
 from saccade.camera.events import Packet
 from saccade.camera.formats.file import check_geometry
-from saccade.camera.formats.output import OutputFile, check_events, contiguous
+from saccade.camera.formats.output import FileWriter, contiguous
 
 MAX_EVENTS = 65_536  # encoded at a time: it bounds the memory
 _MAX_SIDE = 2048  # coordinates have 11 bits
@@ -24,7 +23,7 @@ _CLOCK_BITS = {"evt3": 24, "evt2": 34}
 _TEXT = re.compile(r"[^\x21-\x7e]+")
 
 
-class RawWriter:
+class RawWriter(FileWriter):
     """An EVT3 or EVT2 file being recorded; a context manager. The order of events is kept.
 
     Args:
@@ -47,17 +46,15 @@ class RawWriter:
         format: str = "evt3",
         source: str = "saccade",
     ) -> None:
-        self.path = os.fspath(path)
         if format not in _CLOCK_BITS:
             raise SaccadeError(f"format is {format!r}; use evt3 or evt2")
-        check_geometry(self.path, width, height)
+        check_geometry(os.fspath(path), width, height)
         if max(width, height) > _MAX_SIDE:
             what = f"{format.upper()} holds at most {_MAX_SIDE} pixels on a side"
-            raise RecordingError(self.path, f"{what}, not {width}x{height}", "write AEDAT4")
-        self.width, self.height = width, height
+            raise RecordingError(os.fspath(path), f"{what}, not {width}x{height}", "write AEDAT4")
+        super().__init__(path, width, height)
         self.format, self._source = format, source
         self._encoder: _native.Evt3Encoder | _native.Evt2Encoder | None = None
-        self._file = OutputFile(self.path)
 
     def write(self, packet: Packet) -> None:
         """Appends the events; none for an empty packet.
@@ -69,9 +66,9 @@ class RawWriter:
                 of more than 200 days in all (EVT2: 500 years); none of up to 65,536 events
                 is written.
         """
-        check_events(self.path, packet, (self.width, self.height), self._file.closed)
-        for start in range(0, len(packet), MAX_EVENTS):
-            self._write_part(packet[start : start + MAX_EVENTS])
+        self._check(packet)
+        for part in packet.split(MAX_EVENTS):
+            self._write_part(part)
 
     def close(self) -> None:
         """Closes the file; a killed recorder's has nothing less."""
@@ -110,14 +107,3 @@ class RawWriter:
         kind = _native.Evt3Encoder if self.format == "evt3" else _native.Evt2Encoder
         self._encoder = kind(self.width, origin)
         return self._encoder
-
-    def __enter__(self) -> RawWriter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()

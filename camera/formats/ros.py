@@ -16,7 +16,7 @@ from saccade.camera.events import Packet
 from saccade.camera.formats.base import FileRecording
 from saccade.camera.formats.file import RecordingFile, check_geometry
 from saccade.camera.formats.ros_message import EventPacket, Message, read_event_packet
-from saccade.camera.formats.stream import CHUNK_BYTES, CHUNK_EVENTS, Decoder
+from saccade.camera.formats.stream import CHUNK_BYTES, CHUNK_EVENTS, Decoder, Losses
 from saccade.camera.streams import Stream
 
 #: One pass over a bag's messages, in the order in which they were recorded. The file and a
@@ -37,7 +37,6 @@ _DECODERS: dict[str, Callable[[int, int], Decoder]] = {
     "mono": _native.MonoDecoder,
 }
 _WORD_BYTES = {"evt3": 2, "libcaer": 8, "libcaer_cmp": 2, "mono": 8}
-_COPY_AGAIN = "the events before are good; copy the file again"
 
 
 def open_bag1(file: RecordingFile, geometry: tuple[int, int] | None = None) -> RosRecording:
@@ -151,14 +150,14 @@ class RosRecording(FileRecording):
         if (packet.width, packet.height) != self._stated:
             stated = "{}x{}".format(*self._stated)
             what = f"a packet of {packet.width}x{packet.height} pixels follows ones of {stated}"
-            raise RecordingError(self.path, what, _COPY_AGAIN, message.offset)
+            raise self.damaged(what, message.offset)
         if packet.encoding != self.format:
             encoding = printable(packet.encoding[:40])
             what = f"a packet encoded in {encoding!r} follows ones in {self.format}"
-            raise RecordingError(self.path, what, _COPY_AGAIN, message.offset)
+            raise self.damaged(what, message.offset)
         if len(packet.events) % _WORD_BYTES[self.format] != 0:
             what = f"its packet of {len(packet.events)} bytes ends inside a word"
-            raise RecordingError(self.path, what, _COPY_AGAIN, message.offset)
+            raise self.damaged(what, message.offset)
         return packet
 
 
@@ -166,8 +165,7 @@ class _Batch:
     """Packets that are decoded together, since many are of a few kilobytes; bounds the memory."""
 
     def __init__(self, decoder: Decoder, dropped: dict[str, int], skipped: dict[str, int]) -> None:
-        self._decoder, self._dropped, self._skipped = decoder, dropped, skipped
-        self._counted = decoder.dropped, decoder.skipped
+        self._decoder, self._losses = decoder, Losses(decoder, dropped, skipped)
         self._parts: list[bytes] = []
         self._size = 0
         timed = not isinstance(decoder, _native.Evt3Decoder)
@@ -191,13 +189,5 @@ class _Batch:
         if not data:
             return
         events = Packet(*self._decoder.decode(data))
-        before, self._counted = self._counted, (self._decoder.dropped, self._decoder.skipped)
-        _add(self._dropped, before[0], self._counted[0])
-        _add(self._skipped, before[1], self._counted[1])
-        for first in range(0, len(events), CHUNK_EVENTS):
-            yield events[first : first + CHUNK_EVENTS]
-
-
-def _add(total: dict[str, int], before: dict[str, int], now: dict[str, int]) -> None:
-    for name, count in now.items():
-        total[name] += count - before[name]
+        self._losses.count()
+        yield from events.split(CHUNK_EVENTS)

@@ -10,6 +10,7 @@ import struct
 from typing import NamedTuple
 
 from saccade.camera.errors import RecordingError
+from saccade.camera.formats.base import COPY_AGAIN
 from saccade.camera.formats.unpack import TooLargeError
 
 _ZSTD = b"\x28\xb5\x2f\xfd"
@@ -115,7 +116,7 @@ def _parse(message: Message) -> tuple[EventPacket, int]:
 
 def damage(path: str, what: str | ValueError, offset: int) -> RecordingError:
     """What is wrong with a bag at `offset`: an error to raise."""
-    remedy = "the events before are good; copy the file again"
+    remedy = COPY_AGAIN
     if isinstance(what, TooLargeError):
         what, remedy = f"a chunk is not read: {what}", "record in chunks of a few MiB"
     return RecordingError(path, str(what), remedy, offset)

@@ -55,6 +55,22 @@ class TriggerDecoder(Protocol):
         ...
 
 
+class Losses:
+    """Adds what one pass leaves out to the totals of all, so that passes may run side by side."""
+
+    def __init__(self, decoder: Decoder, dropped: dict[str, int], skipped: dict[str, int]) -> None:
+        self._decoder, self._totals = decoder, (dropped, skipped)
+        self._before = decoder.dropped, decoder.skipped
+
+    def count(self) -> None:
+        """Adds the rise since the call before."""
+        now = self._decoder.dropped, self._decoder.skipped
+        for total, old, new in zip(self._totals, self._before, now, strict=True):
+            for name, count in new.items():
+                total[name] += count - old[name]
+        self._before = now
+
+
 class StreamRecording(FileRecording):
     """A header, then words; see `saccade.camera.recordings.Recording`.
 
@@ -125,12 +141,11 @@ class StreamRecording(FileRecording):
         Raises RecordingError where the words are damaged, or the file ends inside one.
         """
         for packet in self._decode(self._new_decoder()):
-            for start in range(0, len(packet), CHUNK_EVENTS):
-                yield packet[start : start + CHUNK_EVENTS]
+            yield from packet.split(CHUNK_EVENTS)
 
     def _decode(self, decoder: Decoder) -> Iterator[Packet]:
         """One pass: the events of each chunk, an empty packet where it has none."""
-        dropped, skipped = decoder.dropped, decoder.skipped
+        losses = Losses(decoder, self._dropped, self._skipped)
         with_triggers = decoder if isinstance(decoder, TriggerDecoder) else None
         offset = self.position = self._first
         buffer = memoryview(bytearray(CHUNK_BYTES))
@@ -139,8 +154,7 @@ class StreamRecording(FileRecording):
             packet = Packet(*decoder.decode(buffer[:size]))
             if self._origin:
                 np.add(packet.t, self._origin, out=packet.t)
-            dropped = _add_rise(self._dropped, dropped, decoder.dropped)
-            skipped = _add_rise(self._skipped, skipped, decoder.skipped)
+            losses.count()
             self.position = offset
             self._counts["events"] += len(packet)
             if with_triggers is not None:
@@ -152,10 +166,3 @@ class StreamRecording(FileRecording):
         if decoder.pending_bytes:
             what = f"the file is cut off inside a {self._unit}"
             raise self.damaged(what, offset - decoder.pending_bytes)
-
-
-def _add_rise(total: dict[str, int], before: dict[str, int], now: dict[str, int]) -> dict[str, int]:
-    """Adds what one pass has counted since `before`, so that passes may run side by side; `now`."""
-    for name, count in now.items():
-        total[name] += count - before[name]
-    return now

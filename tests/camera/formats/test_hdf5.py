@@ -234,7 +234,7 @@ def test_events_that_nobody_wrote_are_not_made_up(tmp_path: Path) -> None:
 def test_no_process_is_left(tmp_path: Path) -> None:
     write_metavision(tmp_path / "a")
     with open_recording(tmp_path / "a") as recording:
-        pid = recording._child._process.pid  # type: ignore[attr-defined]
+        pid = recording._child._process.pid
         next(recording.packets())
         os.kill(pid, 0)
     with pytest.raises(ProcessLookupError):
@@ -246,7 +246,7 @@ def test_a_process_that_dies_is_told_after_what_it_gave(tmp_path: Path) -> None:
     with open_recording(tmp_path / "a") as recording:
         packets = recording.packets()
         assert len(next(packets)) == 200
-        os.kill(recording._child._process.pid, 9)  # type: ignore[attr-defined]
+        os.kill(recording._child._process.pid, 9)
         with pytest.raises(RecordingError, match="crashes or hangs"):
             next(packets)
 
