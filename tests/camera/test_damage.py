@@ -8,7 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zstandard
-from tests.camera import damage
+from tests.camera.damage import (
+    check_flipped_bits,
+    check_mutations,
+    check_truncation,
+    read_bytes,
+)
 from tests.camera.fixtures import (
     EVT2_HEADER,
     RAW_HEADER,
@@ -18,7 +23,6 @@ from tests.camera.fixtures import (
     write_aedat4,
 )
 
-from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
 from saccade.camera.formats.aedat4_writer import MAGIC, events_payload, info_xml, io_header
 from saccade.camera.formats.unpack import PACKET_LIMIT, pack
@@ -36,15 +40,6 @@ def small(path: Path, kind: str) -> bytes:
     else:
         write_aedat4(path, kind.partition("-")[2], packets=4, n=6)
     return path.read_bytes()
-
-
-def read_bytes(path: Path, data: bytes) -> tuple[np.ndarray, RecordingError | None]:
-    path.write_bytes(data)
-    events, error = read(path)
-    if error is not None:
-        assert error.offset is None or 0 <= error.offset <= len(data)
-        assert "\n" not in str(error)
-    return events, error
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -80,17 +75,7 @@ def test_every_bit_of_the_header(tmp_path: Path, kind: str) -> None:
 def test_random_damage(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "a"
     data = small(path, kind)
-    rng = np.random.default_rng(7)
-    for _ in range(300):
-        damaged = bytearray(data)
-        for at in rng.integers(0, len(data), rng.integers(1, 6)):
-            damaged[at] = rng.integers(0, 256)
-        start, size = int(rng.integers(0, len(data))), int(rng.integers(0, 40))
-        if rng.random() < 0.3:
-            del damaged[start : start + size]
-        elif rng.random() < 0.3:
-            damaged[start:start] = rng.bytes(size)
-        read_bytes(path, damaged)
+    check_mutations(path, data, short=300)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -103,9 +88,9 @@ def test_a_recording_of_20_kb(tmp_path: Path, kind: str) -> None:
     else:
         write_aedat4(path, kind.partition("-")[2], packets=12, n=100)
         data = path.read_bytes()
-    damage.check_truncation(path, data, short_step=83)
-    damage.check_flipped_bits(path, data, short_step=79)
-    damage.check_mutations(path, data, short=300)
+    check_truncation(path, data, short_step=83)
+    check_flipped_bits(path, data, short_step=79)
+    check_mutations(path, data, short=300)
 
 
 @pytest.mark.parametrize("kind", ["aedat4-lz4", "aedat4-zstd", "aedat4-none"])
