@@ -58,22 +58,24 @@ const char* read_coordinate(const char* at, std::uint64_t& value) {
   return at;
 }
 
+// Where `name` ends, if the text begins with it; never past the line feed, which no name has.
+const char* read_name(const char* at, const char* name) {
+  while (*name != '\0' && *at == *name) ++at, ++name;
+  return *name == '\0' ? at : nullptr;
+}
+
 const char* read_polarity(const char* at, bool& on) {
   if (*at == '0' || *at == '1') {
     on = *at == '1';
     return at + 1;
   }
-  for (const auto& [name, is_on] : {std::pair{"-1", false},
-                                    {"true", true},
-                                    {"false", false},
-                                    {"True", true},
-                                    {"False", false}}) {
-    const std::size_t size = std::strlen(name);
-    // Compared up to the first difference, so never past the line feed.
-    if (std::strncmp(at, name, size) == 0) {
-      on = is_on;
-      return at + size;
-    }
+  on = false;
+  for (const char* name : {"-1", "false", "False"}) {
+    if (const char* end = read_name(at, name)) return end;
+  }
+  on = true;
+  for (const char* name : {"true", "True"}) {
+    if (const char* end = read_name(at, name)) return end;
   }
   return nullptr;
 }
