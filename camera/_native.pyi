@@ -244,12 +244,26 @@ def unpack_lz4(data: _Bytes, limit: int) -> NDArray[np.uint8] | None:
     where a frame is damaged or not finished, or where bytes that are no frame follow the last one.
     """
 
-class Aedat4PacketDecoder:
-    """EVTS packets to columns in one call, in memory that is kept. One thread at a time."""
+def whole_aedat4_packets(data: _Bytes, streams: list[int], wanted: int, limit: int) -> int:
+    """Bytes of the whole packets, headers included, at the start of `data`.
 
-    def __init__(self, width: int, height: int) -> None: ...
-    def decode_lz4(self, data: _Bytes, limit: int) -> tuple[_Columns, dict[str, int]] | None:
-        """As `decode_events` of what `unpack_lz4` gives; releases the GIL."""
+    Ends before a packet that is cut off, is of none of `streams`, or states a size below 0 or (one
+    of `wanted`) above `limit`.
+    """
+
+class Aedat4BatchDecoder:
+    """Packets as they lie in the file to columns, in memory that is kept. One thread at a time."""
+
+    def __init__(self, stream: int, lz4: bool, width: int, height: int) -> None: ...
+    def decode(
+        self, data: _Bytes, limit: int, first_limit: int
+    ) -> tuple[int, _Columns, dict[str, int], int, str | None]:
+        """Takes whole packets while they unfold to `limit` bytes, the first to `first_limit`.
+
+        Returns the bytes taken; the events of all of them; dropped: out_of_bounds, negative_time;
+        how many packets were of other streams; what is wrong with the packet behind the bytes taken
+        (None: nothing). Releases the GIL. Raises ValueError where a packet is not whole.
+        """
 
 class _Encoder:
     """Events to words, in their order; times are written from `origin_us` on. One thread at a time.

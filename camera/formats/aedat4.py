@@ -6,7 +6,6 @@ a file whose recorder was killed (no table at the end) reads as well as any othe
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterator, Sized
 from contextlib import closing
 from typing import TypeVar
@@ -15,13 +14,20 @@ from saccade.camera import _native
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import MAX_SIDE, Packet
 from saccade.camera.formats import aedat4_streams
-from saccade.camera.formats.aedat4_events import Decoded, EventsDecoder, Packed, parts
+from saccade.camera.formats.aedat4_events import (
+    PACKET_HEADER,
+    Damaged,
+    Decoded,
+    EventsDecoder,
+    Span,
+    SpanReader,
+    parts,
+)
 from saccade.camera.formats.aedat4_index import Aedat4Index, read_index
 from saccade.camera.formats.aedat4_info import StreamInfo, read_streams
 from saccade.camera.formats.aedat4_writer import MAGIC
 from saccade.camera.formats.base import FileRecording
 from saccade.camera.formats.file import RecordingFile, check_geometry
-from saccade.camera.formats.readahead import Window
 from saccade.camera.formats.unpack import PACKET_LIMIT, Compression, TooLargeError, unpack
 from saccade.camera.streams import Frame, ImuPacket, Stream, Triggers
 
@@ -104,19 +110,17 @@ class Aedat4Recording(FileRecording):
         end = self._packets_end()
         start = self.position = self._first if since_us is None else self._packet_at(since_us, end)
         self._counts.setdefault(self._stream.number, 0)
-        decoder = EventsDecoder(self.width, self.height, self._compression)
-        found = decoder.pass_over(self._packed(start, end), end - start, threads)
-        with closing(found):
-            for packed, decoded in found:
-                self.position = packed.end
-                if isinstance(decoded, ValueError):
-                    what = f"the packet is damaged: {decoded}"
-                    raise self.damaged(what, packed.offset) from decoded
-                if decoded is None:
-                    self._skipped["other_packets"] += 1
-                    continue
+        decoder = EventsDecoder(self._stream.number, self.width, self.height, self._compression)
+        threads = decoder.threads(end - start) if threads is None else threads
+        spans = self._spans(start, end, decoder.spans_in_use(threads))
+        with closing(decoder.pass_over(spans, threads)) as found:
+            for decoded in found:
+                if isinstance(decoded, Damaged):
+                    what = f"the packet is damaged: {decoded.error}"
+                    raise self.damaged(what, decoded.offset) from decoded.error
+                self.position = decoded.end
                 events = parts(self._count(decoded))
-                del packed, decoded  # a large packet must be gone when the next one is read
+                del decoded  # a large packet must be gone when the next one is read
                 yield from events
                 del events
         self._check_table()
@@ -143,12 +147,10 @@ class Aedat4Recording(FileRecording):
         self._compression: Compression = _COMPRESSIONS[code]
         self._table = table
 
-    def _packet_header(
-        self, offset: int, end: int, wanted: StreamInfo, file: RecordingFile | Window
-    ) -> tuple[int, int]:
-        data = file.read(offset, min(8, end - offset))
-        if len(data) == 8:
-            stream, size = struct.unpack("<ii", data)
+    def _packet_header(self, offset: int, end: int, wanted: StreamInfo) -> tuple[int, int]:
+        data = self._file.read(offset, min(8, end - offset))
+        if len(data) == PACKET_HEADER.size:
+            stream, size = PACKET_HEADER.unpack(data)
             if stream not in self._streams:
                 raise self.damaged(
                     f"the packet is of stream {stream}, which does not exist", offset
@@ -178,7 +180,7 @@ class Aedat4Recording(FileRecording):
 
     def _ends_as_stated(self, index: Aedat4Index, k: int) -> bool:
         offset, size = int(index.offset[k]), int(index.size[k])
-        header = struct.pack("<ii", self._stream.number, size)
+        header = PACKET_HEADER.pack(self._stream.number, size)
         if size > PACKET_LIMIT or self._file.read(offset, 8) != header:
             return False
         try:
@@ -188,18 +190,26 @@ class Aedat4Recording(FileRecording):
             return False
         return len(t) > 0 and int(t.max()) == int(index.last[k])
 
-    def _packed(self, offset: int, end: int) -> Iterator[Packed]:
-        window = Window(self._file)
+    def _spans(self, offset: int, end: int, in_use: int) -> Iterator[Span]:
+        """The packets in as large pieces as are read at once; `in_use`: how many at a time."""
+        wanted = self._stream.number
+        reader = SpanReader(self._file, list(self._streams), wanted, self._compression, in_use)
         while offset < end:
-            stream, size = self._packet_header(offset, end, self._stream, window)
-            after = offset + 8 + size
-            wanted = stream == self._stream.number
-            yield Packed(offset, after, window.read(offset + 8, size) if wanted else None)
-            offset = after
+            span = reader.read(offset, end)
+            if span is None:  # a packet that is larger than the buffer, or damage
+                stream, size = self._packet_header(offset, end, self._stream)
+                after = offset + PACKET_HEADER.size + size
+                span = Span(offset, after, None)
+                if stream == wanted:
+                    span = reader.read_large(offset, after)
+            offset = span.end
+            yield span
+            del span  # a large one must be gone when the next one is read
 
     def _count(self, decoded: Decoded) -> Packet:
         for name, count in decoded.dropped.items():
             self._dropped[name] += count
+        self._skipped["other_packets"] += decoded.others
         self._counts[self._stream.number] += len(decoded.events)
         return decoded.events
 
@@ -220,7 +230,7 @@ class Aedat4Recording(FileRecording):
         offset, end = self._first, self._packets_end()
         self._counts.setdefault(wanted.number, 0)
         while offset < end:
-            number, size = self._packet_header(offset, end, wanted, self._file)
+            number, size = self._packet_header(offset, end, wanted)
             if number == wanted.number:
                 try:
                     payload = unpack(self._file.read(offset + 8, size), self._compression)

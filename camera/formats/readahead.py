@@ -7,61 +7,17 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
-from saccade.camera.formats.file import RecordingFile
-
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
-_WINDOW = 256 << 10
-
-
-class Window:
-    """A file read from front to back in steps of 256 KiB or more, however small its parts are."""
-
-    def __init__(self, file: RecordingFile) -> None:
-        self._file = file
-        self._offset, self._bytes = 0, memoryview(b"")
-
-    def read(self, offset: int, size: int) -> memoryview:
-        """Up to `size` bytes at `offset`: fewer only at the end of the file."""
-        at = offset - self._offset
-        if at < 0 or at + size > len(self._bytes):
-            self._bytes = memoryview(b"")  # gone before its successor is there
-            self._bytes = memoryview(self._file.read(offset, max(size, _WINDOW)))
-            self._offset, at = offset, 0
-        return self._bytes[at : at + size]
-
 
 def default_threads() -> int:
     """Two where this process may use two processors, otherwise one."""
     usable = getattr(os, "sched_getaffinity", None)  # fewer in a container than the machine has
     return min(2, len(usable(0)) if usable else os.cpu_count() or 1)
-
-
-def batches(items: Iterator[_T], weight: Callable[[_T], int], enough: int) -> Iterator[list[_T]]:
-    """The items in lists, each closed by the item with which it weighs `enough`.
-
-    What `items` raises comes after the list of those before it.
-    """
-    batch: list[_T] = []
-    total = 0
-    damage: Exception | None = None
-    try:
-        for item in items:
-            batch.append(item)
-            total += weight(item)
-            if total >= enough:
-                yield batch
-                batch, total = [], 0
-    except Exception as error:  # raised below, when its turn comes
-        damage = error
-    if batch:
-        yield batch
-    if damage is not None:
-        raise damage
 
 
 def map_ahead(

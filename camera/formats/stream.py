@@ -10,7 +10,7 @@ import numpy as np
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
 from saccade.camera.formats.base import FileRecording
-from saccade.camera.formats.file import RecordingFile, check_geometry
+from saccade.camera.formats.file import RecordingFile, check_geometry, read_buffer
 from saccade.camera.streams import Stream, TriggerEdges
 
 CHUNK_BYTES = 256 << 10
@@ -148,7 +148,7 @@ class StreamRecording(FileRecording):
         losses = Losses(decoder, self._dropped, self._skipped)
         with_triggers = decoder if isinstance(decoder, TriggerDecoder) else None
         offset = self.position = self._first
-        buffer = memoryview(bytearray(CHUNK_BYTES))
+        buffer = read_buffer(CHUNK_BYTES)
         while size := self._file.read_into(offset, buffer):
             offset += size
             packet = Packet(*decoder.decode(buffer[:size]))

@@ -1,10 +1,11 @@
-// Unfolding as Python functions; AEDAT4's packets from LZ4 to columns in one call.
+// Unfolding as Python functions; AEDAT4's packets, as they lie in the file, to columns.
+#include <nanobind/stl/vector.h>
+
 #include <memory>
 #include <optional>
 
 #include "bind_decoder.hpp"
-#include "decoders/aedat4.hpp"
-#include "decoders/lz4.hpp"
+#include "decoders/aedat4_batch.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -24,36 +25,41 @@ nb::object unpack(const Bytes& bytes, std::size_t limit) {
   return nb::cast(Column<std::uint8_t>(kept->data(), {kept->size}, owner));
 }
 
-// Keeps the memory that packets unfold to.
-class PacketDecoder {
+class BatchDecoder {
  public:
-  PacketDecoder(std::uint32_t width, std::uint32_t height) : width_(width), height_(height) {}
+  BatchDecoder(std::int32_t stream, bool lz4, std::uint32_t width, std::uint32_t height)
+      : decoder_(stream, lz4, width, height) {}
 
-  nb::object decode(const Bytes& bytes, std::size_t limit) {
-    std::optional<saccade::Aedat4Events> out;
+  nb::tuple decode(const Bytes& bytes, std::size_t limit, std::size_t first_limit) {
+    std::optional<saccade::Aedat4Batch> out;
     {
       nb::gil_scoped_release unlocked;
-      if (saccade::unpack_lz4(bytes.data(), bytes.size(), limit, content_)) {
-        out = saccade::read_aedat4_events(content_.data(), content_.size, width_, height_);
-      }
+      out.emplace(decoder_.decode(bytes.data(), bytes.size(), limit, first_limit));
     }
-    if (!out) return nb::none();
     nb::dict dropped;
-    dropped["out_of_bounds"] = out->out_of_bounds;
-    dropped["negative_time"] = out->negative_time;
-    return nb::make_tuple(columns(std::move(out->events)), dropped);
+    dropped["out_of_bounds"] = out->found.out_of_bounds;
+    dropped["negative_time"] = out->found.negative_time;
+    return nb::make_tuple(out->taken, columns(std::move(out->found.events)), dropped, out->others,
+                          out->damage.empty() ? nb::none() : nb::cast(out->damage));
   }
 
  private:
-  std::uint32_t width_, height_;
-  saccade::Unfolded content_;
+  saccade::Aedat4BatchDecoder decoder_;
 };
+
+std::size_t whole_packets(const Bytes& bytes, const std::vector<std::int32_t>& streams,
+                          std::int32_t wanted, std::size_t limit) {
+  return saccade::whole_aedat4_packets(bytes.data(), bytes.size(), streams, wanted, limit);
+}
 
 }  // namespace
 
 void bind_unpack(nb::module_& m) {
   m.def("unpack_lz4", &unpack, "data"_a.noconvert(), "limit"_a);
-  nb::class_<PacketDecoder>(m, "Aedat4PacketDecoder")
-      .def(nb::init<std::uint32_t, std::uint32_t>(), "width"_a, "height"_a)
-      .def("decode_lz4", &PacketDecoder::decode, "data"_a.noconvert(), "limit"_a);
+  m.def("whole_aedat4_packets", &whole_packets, "data"_a.noconvert(), "streams"_a, "wanted"_a,
+        "limit"_a);
+  nb::class_<BatchDecoder>(m, "Aedat4BatchDecoder")
+      .def(nb::init<std::int32_t, bool, std::uint32_t, std::uint32_t>(), "stream"_a, "lz4"_a,
+           "width"_a, "height"_a)
+      .def("decode", &BatchDecoder::decode, "data"_a.noconvert(), "limit"_a, "first_limit"_a);
 }

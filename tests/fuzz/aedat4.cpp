@@ -1,9 +1,9 @@
 // libFuzzer target of AEDAT4's flatbuffers: a header, a table or a packet, damaged at will.
-#include "decoders/aedat4.hpp"
-
+#include <cstdlib>
 #include <stdexcept>
 #include <vector>
 
+#include "decoders/aedat4_batch.hpp"
 #include "decoders/aedat4_streams.hpp"
 
 namespace {
@@ -14,6 +14,14 @@ void attempt(const Read& read) {
     read();
   } catch (const std::invalid_argument&) {
   }
+}
+
+// The whole packets at the start, taken as they come.
+void read_batch(const std::uint8_t* bytes, std::size_t size, bool lz4) {
+  const std::size_t whole = saccade::whole_aedat4_packets(bytes, size, {0, 1}, 0, 1 << 20);
+  saccade::Aedat4BatchDecoder decoder(0, lz4, 346, 260);
+  const auto batch = decoder.decode(bytes, whole, 1 << 16, 1 << 20);
+  if (batch.taken > whole) std::abort();
 }
 
 }  // namespace
@@ -27,5 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   attempt([&] { saccade::read_aedat4_frame(bytes, size); });
   attempt([&] { saccade::read_aedat4_imu(bytes, size); });
   attempt([&] { saccade::read_aedat4_triggers(bytes, size); });
+  read_batch(bytes, size, false);
+  read_batch(bytes, size, true);
   return 0;
 }

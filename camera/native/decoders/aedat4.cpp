@@ -49,23 +49,32 @@ Aedat4Header read_aedat4_header(const std::uint8_t* bytes, std::size_t n_bytes) 
   return header;
 }
 
-Aedat4Events read_aedat4_events(const std::uint8_t* bytes, std::size_t n_bytes, std::uint32_t width,
-                                std::uint32_t height) {
-  const FlatBuffer buffer(bytes, n_bytes, "EVTS");
-  const auto [first, n] = buffer.root().vector(0, kEvent);
-  Aedat4Events out{EventColumns(n)};
+std::pair<const std::uint8_t*, std::size_t> aedat4_records(const std::uint8_t* bytes,
+                                                           std::size_t n_bytes) {
+  return FlatBuffer(bytes, n_bytes, "EVTS").root().vector(0, kEvent);
+}
+
+void read_aedat4_records(const std::uint8_t* records, std::size_t n, std::uint32_t width,
+                         std::uint32_t height, Aedat4Events& out) {
 #ifdef SACCADE_X86
   if (has_avx2()) {
     std::size_t i = 0;
-    while ((i += read_records_avx2(first + i * kEvent, n - i, width, height, out.events)) < n) {
+    while ((i += read_records_avx2(records + i * kEvent, n - i, width, height, out.events)) < n) {
       const std::size_t few = std::min<std::size_t>(n - i, 8);
-      read_records(first + i * kEvent, few, width, height, out);
+      read_records(records + i * kEvent, few, width, height, out);
       i += few;
     }
-    return out;
+    return;
   }
 #endif
-  read_records(first, n, width, height, out);
+  read_records(records, n, width, height, out);
+}
+
+Aedat4Events read_aedat4_events(const std::uint8_t* bytes, std::size_t n_bytes, std::uint32_t width,
+                                std::uint32_t height) {
+  const auto [first, n] = aedat4_records(bytes, n_bytes);
+  Aedat4Events out{EventColumns(n)};
+  read_aedat4_records(first, n, width, height, out);
   return out;
 }
 

@@ -1,6 +1,7 @@
 // AEDAT4: the flatbuffers of its container, checked before any access.
 #pragma once
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "columns.hpp"
@@ -30,6 +31,15 @@ Aedat4Header read_aedat4_header(const std::uint8_t* bytes, std::size_t n_bytes);
 // The events of one decompressed EVTS payload. Throws std::invalid_argument where it is damaged.
 Aedat4Events read_aedat4_events(const std::uint8_t* bytes, std::size_t n_bytes, std::uint32_t width,
                                 std::uint32_t height);
+
+// The event records in one decompressed EVTS payload: the first, and how many of 16 bytes. Throws
+// std::invalid_argument where it is damaged.
+std::pair<const std::uint8_t*, std::size_t> aedat4_records(const std::uint8_t* bytes,
+                                                           std::size_t n_bytes);
+
+// Appends n of them to columns that have room for them.
+void read_aedat4_records(const std::uint8_t* records, std::size_t n, std::uint32_t width,
+                         std::uint32_t height, Aedat4Events& out);
 
 // The decompressed FTAB. Throws std::invalid_argument where it is damaged.
 Aedat4Table read_aedat4_table(const std::uint8_t* bytes, std::size_t n_bytes);

@@ -131,21 +131,33 @@ void Unfolded::reserve(std::size_t n) {
 }
 
 bool unpack_lz4(const std::uint8_t* bytes, std::size_t n_bytes, std::size_t limit, Unfolded& out) {
-  Input in(bytes, n_bytes);
   out.size = 0;
-  out.reserve(0);
+  return unpack_lz4_after(bytes, n_bytes, limit, out);
+}
+
+bool unpack_lz4_after(const std::uint8_t* bytes, std::size_t n_bytes, std::size_t limit,
+                      Unfolded& out) {
+  Input in(bytes, n_bytes);
+  const std::size_t before = out.size, most = before + limit;
+  out.reserve(before);
   bool any = false;
-  do {
-    const auto magic = in.take<std::uint32_t>();
-    if ((magic & ~15u) == kSkippable) {
-      in.take(in.take<std::uint32_t>());
-    } else if (magic != kMagic) {
-      refuse(any ? "bytes follow its LZ4 frame" : "it is no LZ4 frame");
-    } else if (!unpack_frame(in, limit, out)) {
-      return false;
-    }
-    any = true;
-  } while (in.left() > 0);
+  try {
+    do {
+      const auto magic = in.take<std::uint32_t>();
+      if ((magic & ~15u) == kSkippable) {
+        in.take(in.take<std::uint32_t>());
+      } else if (magic != kMagic) {
+        refuse(any ? "bytes follow its LZ4 frame" : "it is no LZ4 frame");
+      } else if (!unpack_frame(in, most, out)) {
+        out.size = before;
+        return false;
+      }
+      any = true;
+    } while (in.left() > 0);
+  } catch (...) {
+    out.size = before;
+    throw;
+  }
   return true;
 }
 

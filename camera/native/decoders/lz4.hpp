@@ -33,4 +33,9 @@ class Unfolded {
 // checksum or a stated size that does not fit, and bytes behind the last frame that are none.
 bool unpack_lz4(const std::uint8_t* bytes, std::size_t n_bytes, std::size_t limit, Unfolded& out);
 
+// The same behind what `out` holds already, which `limit` does not count. What is refused, or is
+// more than that, leaves `out` as it was.
+bool unpack_lz4_after(const std::uint8_t* bytes, std::size_t n_bytes, std::size_t limit,
+                      Unfolded& out);
+
 }  // namespace saccade

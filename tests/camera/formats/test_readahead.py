@@ -12,7 +12,7 @@ from tests.camera.fixtures import HEIGHT, WIDTH, some_events, write_aedat4
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import EVENT_DTYPE
 from saccade.camera.formats.aedat4_writer import Aedat4Writer
-from saccade.camera.formats.readahead import batches, map_ahead
+from saccade.camera.formats.readahead import map_ahead
 from saccade.camera.recordings import open_recording
 
 
@@ -69,10 +69,6 @@ def test_no_more_is_taken_than_may_wait() -> None:
         assert len(taken) <= expected + 3
     results.close()
     assert workers() == []
-
-
-def test_batches_close_where_they_weigh_enough() -> None:
-    assert list(batches(iter([3, 1, 1, 5, 1]), lambda v: v, 4)) == [[3, 1], [1, 5], [1]]
 
 
 @pytest.mark.parametrize("compression", ["none", "lz4", "zstd"])
