@@ -70,6 +70,40 @@ _Bytes = Buffer | NDArray[np.uint8]
 def allow_simd(allowed: bool) -> None:
     """Decoders made from now on may take their wide paths, or not: for tests that compare them."""
 
+class SliceCounter:
+    """Counts events slice by slice: slices of `window_us`, or of `count` events where that is 0.
+
+    Its rules are those of `saccade.camera.slicing`, for slices without gap or overlap.
+    """
+
+    def __init__(self, maker: FrameMaker, window_us: int, count: int) -> None: ...
+    def add(
+        self,
+        t: NDArray[np.uint64],
+        x: NDArray[np.uint16],
+        y: NDArray[np.uint16],
+        on: NDArray[np.bool_],
+    ) -> int:
+        """Counts events until a slice is due, and says how many; releases the GIL.
+
+        Raises ValueError where one is due already.
+        """
+
+    def finish(self) -> None:
+        """No event follows: what is counted is due."""
+
+    def take(self, out: NDArray[np.float32]) -> tuple[int, int, int, int, int, int] | None:
+        """The slice that is due, its frame in `out`, float32 [size, size]; None where none is.
+
+        The slice: its window's begin and end (us), the time of its newest event, the indices of
+        its first event and of the one behind its last, restarts of the grid so far.
+        """
+
+    @property
+    def due(self) -> bool: ...
+    @property
+    def events(self) -> int: ...
+
 class _Decoder:
     """A state machine for any chunking; see saccade.camera.formats.stream. One thread at a time."""
 
@@ -85,7 +119,19 @@ class _Decoder:
     @property
     def damage(self) -> tuple[str, int] | None: ...
 
-class Evt2Decoder(_Decoder):
+class _EvtDecoder(_Decoder):
+    @property
+    def triggers(self) -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint8]]:
+        """t us, id and value of the triggers that the last `decode` met, those with a time."""
+
+    def count(self, data: _Bytes, slices: SliceCounter) -> int:
+        """Counts the events of the next bytes until a slice is due; the bytes that it took.
+
+        Releases the GIL. Raises ValueError where a slice is due already, or where the frames are of
+        a smaller sensor.
+        """
+
+class Evt2Decoder(_EvtDecoder):
     """Prophesee EVT2.
 
     dropped: before_time, out_of_bounds, unknown_word (words).
@@ -93,11 +139,8 @@ class Evt2Decoder(_Decoder):
     """
 
     def __init__(self, width: int, height: int) -> None: ...
-    @property
-    def triggers(self) -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint8]]:
-        """t us, id and value of the triggers that the last `decode` met, those with a time."""
 
-class Evt3Decoder(_Decoder):
+class Evt3Decoder(_EvtDecoder):
     """Prophesee EVT3; x and y have 11 bits: a vector past x = 2047 is out of bounds for any width.
 
     dropped: before_time, missing_y, missing_base, out_of_bounds, unknown_word (words).
@@ -105,9 +148,6 @@ class Evt3Decoder(_Decoder):
     """
 
     def __init__(self, width: int, height: int) -> None: ...
-    @property
-    def triggers(self) -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint8]]:
-        """t us, id and value of the triggers that the last `decode` met, those with a time."""
 
 class Aedat2Layout(enum.Enum):
     dvs128 = 0
@@ -168,7 +208,7 @@ class TextDecoder(_Decoder):
 
     def __init__(self, width: int, height: int, layout: TextLayout) -> None: ...
 
-class Evt21Decoder(_Decoder):
+class Evt21Decoder(_EvtDecoder):
     """Prophesee EVT2.1; x and y have 11 bits, as in EVT3.
 
     Args:
@@ -179,9 +219,6 @@ class Evt21Decoder(_Decoder):
     """
 
     def __init__(self, width: int, height: int, legacy: bool) -> None: ...
-    @property
-    def triggers(self) -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint8]]:
-        """t us, id and value of the triggers that the last `decode` met, those with a time."""
 
 class DatDecoder(_Decoder):
     """Prophesee DAT of version 1 or 2, from the first record on.
@@ -255,15 +292,28 @@ class Aedat4BatchDecoder:
     """Packets as they lie in the file to columns, in memory that is kept. One thread at a time."""
 
     def __init__(self, stream: int, lz4: bool, width: int, height: int) -> None: ...
-    def decode(
-        self, data: _Bytes, limit: int, first_limit: int
-    ) -> tuple[int, _Columns, dict[str, int], int, str | None]:
+    def unfold(self, data: _Bytes, limit: int, first_limit: int) -> tuple[int, int, str | None]:
         """Takes whole packets while they unfold to `limit` bytes, the first to `first_limit`.
 
-        Returns the bytes taken; the events of all of them; dropped: out_of_bounds, negative_time;
-        how many packets were of other streams; what is wrong with the packet behind the bytes taken
-        (None: nothing). Releases the GIL. Raises ValueError where a packet is not whole.
+        Returns the bytes taken; how many packets among them were of other streams; what is wrong
+        with the packet behind them (None: nothing). Keeps `data`; releases the GIL. Raises
+        ValueError where a packet is not whole.
         """
+
+    def open(self, payload: _Bytes) -> None:
+        """Takes one packet that is unfolded already; raises ValueError where it is damaged."""
+
+    def events(self) -> tuple[_Columns, dict[str, int]]:
+        """The events of what was taken, and dropped: out_of_bounds, negative_time."""
+
+    def count(self, slices: SliceCounter) -> bool:
+        """Counts them until a slice is due: False then, True where all are counted."""
+
+    def take_dropped(self) -> dict[str, int]:
+        """What `count` left out since it was last asked."""
+
+    def close(self) -> None:
+        """Lets go of the bytes that were taken."""
 
 class _Encoder:
     """Events to words, in their order; times are written from `origin_us` on. One thread at a time.

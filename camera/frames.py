@@ -55,7 +55,12 @@ class FrameSpec:
 
 
 class FrameMaker:
-    """Turns slices of one sensor into frames; its counters are reused, so one thread at a time."""
+    """Turns slices of one sensor into frames; its counters are reused, so one thread at a time.
+
+    Attributes:
+        spec: what the frames are.
+        native: the counters, for `saccade.camera.fused`.
+    """
 
     def __init__(self, width: int, height: int, spec: FrameSpec) -> None:
         """Frames of `spec` for a sensor of `width` x `height` pixels.
@@ -66,7 +71,7 @@ class FrameMaker:
         if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
             raise SaccadeError(f"sensor {width}x{height}: sides must be from 1 to {MAX_SIDE}")
         self.spec = spec
-        self._native = _native.FrameMaker(
+        self.native = _native.FrameMaker(
             width,
             height,
             spec.size,
@@ -95,30 +100,30 @@ class FrameMaker:
         elif out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous:
             raise SaccadeError(f"out: must be float32 {list(shape)} in C order")
         self._add(packets)
-        self._native.finish(out)
+        self.native.finish(out)
         return out
 
     def count(self, packets: Iterable[Packet]) -> NDArray[np.uint16]:
         """The counts alone: uint16 [2, rows, columns], OFF first, on the counting grid."""
         self._add(packets)
-        counts = self._native.counts()
-        self._native.clear()
+        counts = self.native.counts()
+        self.native.clear()
         return counts
 
     def _add(self, packets: Iterable[Packet]) -> None:
         try:
             for packet in packets:
-                self._native.add(packet.x, packet.y, packet.on)
+                self.native.add(packet.x, packet.y, packet.on)
         except BaseException:
-            self._native.clear()  # what was counted belongs to no frame
+            self.native.clear()  # what was counted belongs to no frame
             raise
 
     @property
     def saturated(self) -> int:
         """Events so far that met a full counter (65535 of one polarity at one pixel)."""
-        return self._native.saturated
+        return self.native.saturated
 
     @property
     def out_of_bounds(self) -> int:
         """Events so far whose coordinates lay outside the sensor."""
-        return self._native.out_of_bounds
+        return self.native.out_of_bounds

@@ -6,7 +6,7 @@ a file whose recorder was killed (no table at the end) reads as well as any othe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sized
+from collections.abc import Callable, Generator, Iterator, Sized
 from contextlib import closing
 from typing import TypeVar
 
@@ -17,7 +17,6 @@ from saccade.camera.formats import aedat4_streams
 from saccade.camera.formats.aedat4_events import (
     PACKET_HEADER,
     Damaged,
-    Decoded,
     EventsDecoder,
     Span,
     SpanReader,
@@ -107,24 +106,64 @@ class Aedat4Recording(FileRecording):
         Raises RecordingError with the damaged packet's byte offset (or the file's end where it is
         cut off), after every event before it.
         """
-        end = self._packets_end()
-        start = self.position = self._first if since_us is None else self._packet_at(since_us, end)
-        self._counts.setdefault(self._stream.number, 0)
-        decoder = EventsDecoder(self._stream.number, self.width, self.height, self._compression)
+        start, end, decoder = self._begin(since_us)
         threads = decoder.threads(end - start) if threads is None else threads
         spans = self._spans(start, end, decoder.spans_in_use(threads))
-        with closing(decoder.pass_over(spans, threads)) as found:
+        with closing(decoder.decode(spans, threads)) as found:
             for decoded in found:
                 if isinstance(decoded, Damaged):
-                    what = f"the packet is damaged: {decoded.error}"
-                    raise self.damaged(what, decoded.offset) from decoded.error
-                self.position = decoded.end
-                events = parts(self._count(decoded))
+                    raise self._damaged_packet(decoded) from decoded.error
+                self._count(decoded.end, decoded.others, len(decoded.events), decoded.dropped)
+                events = parts(decoded.events)
                 del decoded  # a large packet must be gone when the next one is read
                 yield from events
                 del events
         self._check_table()
         self.position = self.size_bytes
+
+    def count(self, slices: _native.SliceCounter, threads: int | None = None) -> Generator[None]:
+        """One pass that counts the events; see `saccade.camera.counting.Countable`.
+
+        Args:
+            slices: where they are counted.
+            threads: as for `packets`; they unfold the next packets meanwhile.
+        """
+        start, end, decoder = self._begin(None)
+        threads = decoder.threads(end - start) if threads is None else threads
+        spans = self._spans(start, end, decoder.spans_in_use(threads))
+        with closing(decoder.unfold(spans, threads)) as found:
+            for unfolded in found:
+                if isinstance(unfolded, Damaged):
+                    raise self._damaged_packet(unfolded) from unfolded.error
+                before, dropped = slices.events, dict[str, int]()
+                if unfolded.decoder is not None:
+                    while not unfolded.decoder.count(slices):
+                        yield
+                    dropped = unfolded.decoder.take_dropped()
+                if slices.due:
+                    yield
+                self._count(unfolded.end, unfolded.others, slices.events - before, dropped)
+                decoder.give_back(unfolded)
+                del unfolded
+        self._check_table()
+        self.position = self.size_bytes
+
+    def _begin(self, since_us: int | None) -> tuple[int, int, EventsDecoder]:
+        end = self._packets_end()
+        start = self.position = self._first if since_us is None else self._packet_at(since_us, end)
+        self._counts.setdefault(self._stream.number, 0)
+        decoder = EventsDecoder(self._stream.number, self.width, self.height, self._compression)
+        return start, end, decoder
+
+    def _damaged_packet(self, damaged: Damaged) -> RecordingError:
+        return self.damaged(f"the packet is damaged: {damaged.error}", damaged.offset)
+
+    def _count(self, end: int, others: int, events: int, dropped: dict[str, int]) -> None:
+        self.position = end
+        self._skipped["other_packets"] += others
+        self._counts[self._stream.number] += events
+        for name, count in dropped.items():
+            self._dropped[name] += count
 
     def _read_header(self) -> None:
         start = len(MAGIC)
@@ -205,13 +244,6 @@ class Aedat4Recording(FileRecording):
             offset = span.end
             yield span
             del span  # a large one must be gone when the next one is read
-
-    def _count(self, decoded: Decoded) -> Packet:
-        for name, count in decoded.dropped.items():
-            self._dropped[name] += count
-        self._skipped["other_packets"] += decoded.others
-        self._counts[self._stream.number] += len(decoded.events)
-        return decoded.events
 
     def _packets_end(self) -> int:
         return self._table if 0 <= self._table < self.size_bytes else self.size_bytes

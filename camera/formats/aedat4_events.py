@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 import struct
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from saccade.camera.formats.file import RecordingFile, read_buffer
 from saccade.camera.formats.readahead import default_threads, map_ahead
 from saccade.camera.formats.stream import CHUNK_EVENTS
 from saccade.camera.formats.unpack import PACKET_LIMIT, Compression, TooLargeError, unpack
+
+_T = TypeVar("_T")
 
 PACKET_HEADER = struct.Struct("<ii")  # stream, bytes that follow
 #: What is read at once, and room for the rest of its last packet.
@@ -75,13 +77,22 @@ class SpanReader:
         return _native.whole_aedat4_packets(data, self._streams, self._wanted, PACKET_LIMIT)
 
 
+class Unfolded(NamedTuple):
+    """Some packets, ready for their events to be read."""
+
+    end: int  # byte offset in the file behind them
+    others: int  # packets of other streams among them
+    decoder: _native.Aedat4BatchDecoder | None  # None: they are all of other streams
+    reused: bool = False  # whether the decoder's memory is kept
+
+
 class Decoded(NamedTuple):
     """What some packets hold."""
 
-    end: int  # byte offset in the file behind them
+    end: int
+    others: int
     events: Packet
     dropped: dict[str, int]  # events, by reason
-    others: int = 0  # packets of other streams
 
 
 class Damaged(NamedTuple):
@@ -92,7 +103,7 @@ class Damaged(NamedTuple):
 
 
 class EventsDecoder:
-    """Packets to columns, on any number of threads."""
+    """Packets to events, on any number of threads."""
 
     def __init__(self, stream: int, width: int, height: int, compression: Compression) -> None:
         self._stream, self._geometry = stream, (width, height)
@@ -105,66 +116,81 @@ class EventsDecoder:
 
     @staticmethod
     def spans_in_use(threads: int) -> int:
-        """How many spans `pass_over` needs the data of at a time."""
+        """How many spans `decode` and `unfold` need the data of at a time."""
         return 1 if threads <= 1 else threads + 2
 
-    def pass_over(self, spans: Iterator[Span], threads: int) -> Generator[Decoded | Damaged]:
-        """What the packets hold, in their order, up to the first that is damaged."""
-        with closing(map_ahead(self._ahead, spans, threads, threads + 1)) as results:
-            for span, found in results:
-                end = span.offset
-                while end < span.end:
-                    if not found:  # too large to be unfolded ahead, and so is what follows it
-                        found.extend(self._large(span, end))
+    def decode(self, spans: Iterator[Span], threads: int) -> Generator[Decoded | Damaged]:
+        """The packets' events, in their order, up to the first packet that is damaged."""
+        return self._pass_over(spans, threads, self._decode)
+
+    def unfold(self, spans: Iterator[Span], threads: int) -> Generator[Unfolded | Damaged]:
+        """The packets themselves; each is given back when its events have been read."""
+        return self._pass_over(spans, threads, lambda unfolded: unfolded)
+
+    def give_back(self, unfolded: Unfolded) -> None:
+        """Lets its memory be used again, which is not that of a large packet."""
+        if unfolded.decoder is not None and unfolded.reused:
+            unfolded.decoder.close()
+            self._idle.append(unfolded.decoder)
+
+    def _pass_over(
+        self, spans: Iterator[Span], threads: int, work: Callable[[Unfolded], _T]
+    ) -> Generator[_T | Damaged]:
+        def ahead(span: Span) -> tuple[Span, int, list[_T | Damaged]]:
+            found = self._unfold(span, span.offset, _UNFOLDED)
+            end = found[-1].end if found and isinstance(found[-1], Unfolded) else span.offset
+            return span, end, [f if isinstance(f, Damaged) else work(f) for f in found]
+
+        with closing(map_ahead(ahead, spans, threads, threads + 1)) as results:
+            for span, done, found in results:
+                found.reverse()
+                while found:
                     # Held by no name here: a large one must be gone when the next one is read.
-                    if isinstance(found[0], Damaged):
-                        yield found[0]
+                    last = isinstance(found[-1], Damaged)
+                    yield found.pop()
+                    if last:
                         return
-                    end = found[0].end
-                    yield found.pop(0)
+                end = done
+                while end < span.end:  # too large to be unfolded ahead, and so is what follows it
+                    for unfolded in self._large(span, end):
+                        if isinstance(unfolded, Damaged):
+                            yield unfolded
+                            return
+                        end = unfolded.end
+                        yield work(unfolded)
+                        del unfolded
 
-    def _ahead(self, span: Span) -> tuple[Span, list[Decoded | Damaged]]:
-        decoder = self._idle.pop() if self._idle else self._new_decoder()
-        found = self._decode(decoder, span, span.offset, _UNFOLDED)
-        self._idle.append(decoder)
-        return span, found
-
-    def _large(self, span: Span, offset: int) -> list[Decoded | Damaged]:
-        """As `_ahead` from `offset` on, in memory that is not kept."""
-        found = self._decode(self._new_decoder(), span, offset, PACKET_LIMIT)
-        return found or [Damaged(offset, TooLargeError())]
-
-    def _decode(
-        self, decoder: _native.Aedat4BatchDecoder, span: Span, offset: int, first_limit: int
-    ) -> list[Decoded | Damaged]:
+    def _unfold(self, span: Span, offset: int, first_limit: int) -> list[Unfolded | Damaged]:
         """The packets from `offset` on that unfold to `_UNFOLDED` bytes, the first to its limit."""
         if span.data is None:
-            return [Decoded(span.end, _NO_EVENTS, {}, 1)]
+            return [Unfolded(span.end, 1, None)]
         data = span.data[offset - span.offset :]
         if self._compression == "zstd":
             return list(self._unpack_each(data, offset, first_limit))
-        taken, columns, dropped, others, damage = decoder.decode(data, _UNFOLDED, first_limit)
-        offset += taken
-        found: list[Decoded | Damaged] = []
+        reused = first_limit == _UNFOLDED
+        decoder = self._idle.pop() if self._idle and reused else self._new_decoder()
+        taken, others, damage = decoder.unfold(data, _UNFOLDED, first_limit)
+        found: list[Unfolded | Damaged] = []
         if taken:
-            found.append(Decoded(offset, Packet(*columns), dropped, others))
+            found.append(Unfolded(offset + taken, others, decoder, reused))
         if damage is not None:
-            found.append(Damaged(offset, ValueError(damage)))
+            found.append(Damaged(offset + taken, ValueError(damage)))
         return found
 
     def _unpack_each(
         self, data: memoryview, offset: int, limit: int
-    ) -> Iterator[Decoded | Damaged]:
+    ) -> Iterator[Unfolded | Damaged]:
         at = 0
         while at < len(data):
             stream, size = PACKET_HEADER.unpack_from(data, at)
             first, at = at, at + PACKET_HEADER.size + size
             if stream != self._stream:
-                yield Decoded(offset + at, _NO_EVENTS, {}, 1)
+                yield Unfolded(offset + at, 1, None)
                 continue
             try:
                 payload = unpack(data[at - size : at], "zstd", limit)
-                columns, dropped = _native.decode_events(payload, *self._geometry)
+                decoder = self._new_decoder()
+                decoder.open(payload)
             except TooLargeError:
                 return
             except ValueError as error:
@@ -172,7 +198,20 @@ class EventsDecoder:
                 return
             limit = max(0, min(limit, _UNFOLDED) - len(payload))
             del payload  # a large one must be gone when the next one is unpacked
-            yield Decoded(offset + at, Packet(*columns), dropped)
+            yield Unfolded(offset + at, 0, decoder)
+            del decoder
+
+    def _large(self, span: Span, offset: int) -> list[Unfolded | Damaged]:
+        """As `_unfold`, in memory that is not kept."""
+        return self._unfold(span, offset, PACKET_LIMIT) or [Damaged(offset, TooLargeError())]
+
+    def _decode(self, unfolded: Unfolded) -> Decoded:
+        end, others, decoder, _ = unfolded
+        if decoder is None:
+            return Decoded(end, others, _NO_EVENTS, {})
+        columns, dropped = decoder.events()
+        self.give_back(unfolded)
+        return Decoded(end, others, Packet(*columns), dropped)
 
     def _new_decoder(self) -> _native.Aedat4BatchDecoder:
         return _native.Aedat4BatchDecoder(self._stream, self._compression == "lz4", *self._geometry)

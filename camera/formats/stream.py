@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from saccade.camera import _native
+from saccade.camera.counting import count_packets
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
 from saccade.camera.formats.base import FileRecording
@@ -52,6 +54,15 @@ class TriggerDecoder(Protocol):
     @property
     def triggers(self) -> tuple[Any, Any, Any]:
         """The columns t, id, value of the triggers that the last `decode` met."""
+        ...
+
+
+@runtime_checkable
+class CountingDecoder(Decoder, Protocol):
+    """A decoder that can count events without making columns of them."""
+
+    def count(self, data: memoryview, slices: _native.SliceCounter, /) -> int:
+        """Counts until a slice is due; the bytes that it took."""
         ...
 
 
@@ -143,19 +154,32 @@ class StreamRecording(FileRecording):
         for packet in self._decode(self._new_decoder()):
             yield from packet.split(CHUNK_EVENTS)
 
+    def count(self, slices: _native.SliceCounter) -> Generator[None]:
+        """One pass that counts the events; see `saccade.camera.counting.Countable`."""
+        decoder = self._new_decoder()
+        if not isinstance(decoder, CountingDecoder) or self._origin:
+            yield from count_packets(self.packets(), slices)
+            return
+        losses = Losses(decoder, self._dropped, self._skipped)
+        for data in self._chunks():
+            at, before = 0, slices.events
+            while at < len(data):
+                at += decoder.count(data[at:], slices)
+                losses.count()
+                if slices.due:
+                    yield
+            self._counts["events"] += slices.events - before
+        self._check_end(decoder)
+
     def _decode(self, decoder: Decoder) -> Iterator[Packet]:
         """One pass: the events of each chunk, an empty packet where it has none."""
         losses = Losses(decoder, self._dropped, self._skipped)
         with_triggers = decoder if isinstance(decoder, TriggerDecoder) else None
-        offset = self.position = self._first
-        buffer = read_buffer(CHUNK_BYTES)
-        while size := self._file.read_into(offset, buffer):
-            offset += size
-            packet = Packet(*decoder.decode(buffer[:size]))
+        for data in self._chunks():
+            packet = Packet(*decoder.decode(data))
             if self._origin:
                 np.add(packet.t, self._origin, out=packet.t)
             losses.count()
-            self.position = offset
             self._counts["events"] += len(packet)
             if with_triggers is not None:
                 self._counts["triggers"] += len(with_triggers.triggers[0])
@@ -163,6 +187,18 @@ class StreamRecording(FileRecording):
             if decoder.damage is not None:
                 what, at = decoder.damage
                 raise self.damaged(what, self._first + at)
+        self._check_end(decoder)
+
+    def _chunks(self) -> Iterator[memoryview]:
+        """The words as they are read; each is gone when the next one is asked for."""
+        offset = self.position = self._first
+        buffer = read_buffer(CHUNK_BYTES)
+        while size := self._file.read_into(offset, buffer):
+            offset += size
+            self.position = offset
+            yield buffer[:size]
+
+    def _check_end(self, decoder: Decoder) -> None:
         if decoder.pending_bytes:
             what = f"the file is cut off inside a {self._unit}"
-            raise self.damaged(what, offset - decoder.pending_bytes)
+            raise self.damaged(what, self.position - decoder.pending_bytes)

@@ -7,6 +7,8 @@
 #include <memory>
 
 #include "arrays.hpp"
+#include "bind_slices.hpp"
+#include "decoders/counting.hpp"
 #include "decoders/decoder.hpp"
 #include "decoders/triggers.hpp"
 
@@ -41,6 +43,14 @@ nanobind::tuple decode(Decoder& decoder, const Bytes& bytes) {
     out = decoder.decode(bytes.data(), bytes.size());
   }
   return columns(std::move(out));
+}
+
+// Counts words until a slice is due; the bytes that it took.
+template <typename Decoder>
+std::size_t count(Decoder& decoder, const Bytes& bytes, PythonSliceCounter& to) {
+  saccade::SliceCounter& slices = to.ready_for(decoder);
+  nanobind::gil_scoped_release unlocked;
+  return saccade::count_words(decoder, bytes.data(), bytes.size(), slices);
 }
 
 inline nanobind::dict to_dict(const saccade::Counts& counts) {

@@ -41,9 +41,11 @@ void bind_decoders(nb::module_& m) {
   m.def("allow_simd", &saccade::allow_simd, "allowed"_a);
   bind_decoder<saccade::Evt2Decoder, std::uint32_t, std::uint32_t>(m, "Evt2Decoder", "width"_a,
                                                                    "height"_a)
+      .def("count", &count<saccade::Evt2Decoder>, "data"_a.noconvert(), "slices"_a)
       .def_prop_ro("triggers", &triggers<saccade::Evt2Decoder>);
   bind_decoder<saccade::Evt3Decoder, std::uint32_t, std::uint32_t>(m, "Evt3Decoder", "width"_a,
                                                                    "height"_a)
+      .def("count", &count<saccade::Evt3Decoder>, "data"_a.noconvert(), "slices"_a)
       .def_prop_ro("triggers", &triggers<saccade::Evt3Decoder>);
   m.def("read_aedat4_header", &read_header, "data"_a.noconvert());
   m.def("read_aedat4_table", &read_table, "data"_a.noconvert());

@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "frames.hpp"
+#include "bind_slices.hpp"
 
 namespace nb = nanobind;
 using saccade::Counting;
@@ -21,7 +21,7 @@ void add(FrameMaker& self, In<std::uint16_t> x, In<std::uint16_t> y, In<bool> on
     throw nb::value_error("x, y and on must have one length");
   const auto* polarity = reinterpret_cast<const std::uint8_t*>(on.data());
   nb::gil_scoped_release unlocked;
-  self.add(x.data(), y.data(), polarity, x.size());
+  self.counters().add(x.data(), y.data(), polarity, x.size());
 }
 
 void finish(FrameMaker& self, Frame out) {
@@ -33,8 +33,8 @@ void finish(FrameMaker& self, Frame out) {
 }
 
 auto counts(const FrameMaker& self) {
-  const auto rows = static_cast<std::size_t>(self.rows());
-  const auto columns = static_cast<std::size_t>(self.columns());
+  const auto rows = static_cast<std::size_t>(self.counters().rows());
+  const auto columns = static_cast<std::size_t>(self.counters().columns());
   auto data = std::make_unique<std::uint16_t[]>(2 * rows * columns);
   self.counts(data.get());
   std::uint16_t* raw = data.release();
@@ -42,7 +42,44 @@ auto counts(const FrameMaker& self) {
   return nb::ndarray<nb::numpy, std::uint16_t, nb::ndim<3>>(raw, {2, rows, columns}, owner);
 }
 
+std::size_t add_to(PythonSliceCounter& self, In<std::uint64_t> t, In<std::uint16_t> x,
+                   In<std::uint16_t> y, In<bool> on) {
+  if (t.size() != x.size() || x.size() != y.size() || x.size() != on.size())
+    throw nb::value_error("t, x, y and on must have one length");
+  if (self.slices().due()) throw nb::value_error("a slice is due: take it first");
+  nb::gil_scoped_release unlocked;
+  return self.slices().add(t.data(), x.data(), y.data(), on.data(), t.size());
+}
+
+// The slice that is due, its frame in `out`; None where none is.
+nb::object take(PythonSliceCounter& self, Frame out) {
+  const auto size = static_cast<std::size_t>(self.frames().size());
+  if (out.shape(0) != size || out.shape(1) != size)
+    throw nb::value_error("out must be float32 [size, size]");
+  if (!self.slices().due()) return nb::none();
+  saccade::CountedSlice cut;
+  {
+    nb::gil_scoped_release unlocked;
+    cut = self.slices().take();
+    self.frames().finish(out.data());
+    self.slices().resume();
+  }
+  return nb::make_tuple(cut.t_begin, cut.t_end, cut.t_last, cut.first, cut.last, cut.restarts);
+}
+
 }  // namespace
+
+void bind_slices(nb::module_& m) {
+  nb::class_<PythonSliceCounter>(m, "SliceCounter")
+      .def(nb::init<nb::object, std::uint64_t, std::uint64_t>(), nb::arg("maker"),
+           nb::arg("window_us"), nb::arg("count"))
+      .def("add", &add_to, nb::arg("t").noconvert(), nb::arg("x").noconvert(),
+           nb::arg("y").noconvert(), nb::arg("on").noconvert())
+      .def("finish", [](PythonSliceCounter& self) { self.slices().finish(); })
+      .def("take", &take, nb::arg("out").noconvert())
+      .def_prop_ro("due", [](PythonSliceCounter& self) { return self.slices().due(); })
+      .def_prop_ro("events", [](PythonSliceCounter& self) { return self.slices().events(); });
+}
 
 void bind_frames(nb::module_& m) {
   nb::enum_<FrameKind>(m, "FrameKind")
@@ -58,8 +95,9 @@ void bind_frames(nb::module_& m) {
       .def("add", &add, nb::arg("x").noconvert(), nb::arg("y").noconvert(),
            nb::arg("on").noconvert())
       .def("finish", &finish, nb::arg("out").noconvert())
-      .def("clear", &FrameMaker::clear)
+      .def("clear", [](FrameMaker& self) { self.counters().clear(); })
       .def("counts", &counts)
-      .def_prop_ro("saturated", &FrameMaker::saturated)
-      .def_prop_ro("out_of_bounds", &FrameMaker::out_of_bounds);
+      .def_prop_ro("saturated", [](const FrameMaker& self) { return self.counters().saturated(); })
+      .def_prop_ro("out_of_bounds",
+                   [](const FrameMaker& self) { return self.counters().out_of_bounds(); });
 }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "bind_decoder.hpp"
+#include "bind_slices.hpp"
 #include "decoders/aedat4_batch.hpp"
 
 namespace nb = nanobind;
@@ -30,21 +31,52 @@ class BatchDecoder {
   BatchDecoder(std::int32_t stream, bool lz4, std::uint32_t width, std::uint32_t height)
       : decoder_(stream, lz4, width, height) {}
 
-  nb::tuple decode(const Bytes& bytes, std::size_t limit, std::size_t first_limit) {
-    std::optional<saccade::Aedat4Batch> out;
+  nb::tuple unfold(Bytes bytes, std::size_t limit, std::size_t first_limit) {
+    saccade::Aedat4Batch out;
     {
       nb::gil_scoped_release unlocked;
-      out.emplace(decoder_.decode(bytes.data(), bytes.size(), limit, first_limit));
+      out = decoder_.unfold(bytes.data(), bytes.size(), limit, first_limit);
     }
-    nb::dict dropped;
-    dropped["out_of_bounds"] = out->found.out_of_bounds;
-    dropped["negative_time"] = out->found.negative_time;
-    return nb::make_tuple(out->taken, columns(std::move(out->found.events)), dropped, out->others,
-                          out->damage.empty() ? nb::none() : nb::cast(out->damage));
+    held_ = std::move(bytes);
+    return nb::make_tuple(out.taken, out.others,
+                          out.damage.empty() ? nb::none() : nb::cast(out.damage));
   }
 
+  void open(Bytes payload) {
+    decoder_.open(payload.data(), payload.size());
+    held_ = std::move(payload);
+  }
+
+  nb::tuple events() const {
+    std::optional<saccade::Aedat4Events> out;
+    {
+      nb::gil_scoped_release unlocked;
+      out.emplace(decoder_.events());
+    }
+    const saccade::Aedat4Dropped dropped{out->out_of_bounds, out->negative_time};
+    return nb::make_tuple(columns(std::move(out->events)), to_dict(dropped));
+  }
+
+  bool count(PythonSliceCounter& to) {
+    saccade::SliceCounter& slices = to.ready_for(decoder_);
+    nb::gil_scoped_release unlocked;
+    return decoder_.count(slices);
+  }
+
+  nb::dict dropped() { return to_dict(decoder_.dropped()); }
+
+  void close() { held_ = Bytes(); }
+
  private:
+  static nb::dict to_dict(const saccade::Aedat4Dropped& dropped) {
+    nb::dict out;
+    out["out_of_bounds"] = dropped.out_of_bounds;
+    out["negative_time"] = dropped.negative_time;
+    return out;
+  }
+
   saccade::Aedat4BatchDecoder decoder_;
+  Bytes held_;  // what the decoder reads from
 };
 
 std::size_t whole_packets(const Bytes& bytes, const std::vector<std::int32_t>& streams,
@@ -61,5 +93,10 @@ void bind_unpack(nb::module_& m) {
   nb::class_<BatchDecoder>(m, "Aedat4BatchDecoder")
       .def(nb::init<std::int32_t, bool, std::uint32_t, std::uint32_t>(), "stream"_a, "lz4"_a,
            "width"_a, "height"_a)
-      .def("decode", &BatchDecoder::decode, "data"_a.noconvert(), "limit"_a, "first_limit"_a);
+      .def("unfold", &BatchDecoder::unfold, "data"_a.noconvert(), "limit"_a, "first_limit"_a)
+      .def("open", &BatchDecoder::open, "payload"_a.noconvert())
+      .def("events", &BatchDecoder::events)
+      .def("count", &BatchDecoder::count, "slices"_a)
+      .def("take_dropped", &BatchDecoder::dropped)
+      .def("close", &BatchDecoder::close);
 }

@@ -12,6 +12,7 @@ void bind_hdf5(nb::module_& m);
 void bind_plain(nb::module_& m);
 void bind_ros(nb::module_& m);
 void bind_simulate(nb::module_& m);
+void bind_slices(nb::module_& m);
 void bind_streams(nb::module_& m);
 void bind_unpack(nb::module_& m);
 
@@ -26,6 +27,7 @@ NB_MODULE(_native, m) {
   bind_plain(m);
   bind_ros(m);
   bind_simulate(m);
+  bind_slices(m);
   bind_streams(m);
   bind_unpack(m);
 }

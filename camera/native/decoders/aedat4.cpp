@@ -9,14 +9,12 @@
 namespace saccade {
 namespace {
 
-constexpr std::size_t kEvent = 16;  // i64 t, i16 x, i16 y, u8 on, 3 bytes of padding
-
 void read_records(const std::uint8_t* records, std::size_t n, std::uint32_t width,
                   std::uint32_t height, Aedat4Events& out) {
   EventColumns& events = out.events;
   std::size_t k = events.size;
   for (std::size_t i = 0; i < n; ++i) {
-    const std::uint8_t* event = records + i * kEvent;
+    const std::uint8_t* event = records + i * kAedat4Event;
     std::int64_t t;
     std::uint16_t x, y;  // read as unsigned, a negative coordinate is out of bounds too
     std::memcpy(&t, event, 8);
@@ -51,7 +49,7 @@ Aedat4Header read_aedat4_header(const std::uint8_t* bytes, std::size_t n_bytes) 
 
 std::pair<const std::uint8_t*, std::size_t> aedat4_records(const std::uint8_t* bytes,
                                                            std::size_t n_bytes) {
-  return FlatBuffer(bytes, n_bytes, "EVTS").root().vector(0, kEvent);
+  return FlatBuffer(bytes, n_bytes, "EVTS").root().vector(0, kAedat4Event);
 }
 
 void read_aedat4_records(const std::uint8_t* records, std::size_t n, std::uint32_t width,
@@ -59,9 +57,10 @@ void read_aedat4_records(const std::uint8_t* records, std::size_t n, std::uint32
 #ifdef SACCADE_X86
   if (has_avx2()) {
     std::size_t i = 0;
-    while ((i += read_records_avx2(records + i * kEvent, n - i, width, height, out.events)) < n) {
+    while ((i += read_records_avx2(records + i * kAedat4Event, n - i, width, height, out.events)) <
+           n) {
       const std::size_t few = std::min<std::size_t>(n - i, 8);
-      read_records(records + i * kEvent, few, width, height, out);
+      read_records(records + i * kAedat4Event, few, width, height, out);
       i += few;
     }
     return;

@@ -8,6 +8,8 @@
 
 namespace saccade {
 
+constexpr std::size_t kAedat4Event = 16;  // i64 t, i16 x, i16 y, u8 on, 3 bytes of padding
+
 struct Aedat4Header {
   std::int32_t compression = 0;      // 0 none, 1 LZ4, 2 LZ4_HIGH, 3 ZSTD, 4 ZSTD_HIGH
   std::int64_t table_position = -1;  // byte offset of the data table in the file; -1 unknown

@@ -1,7 +1,9 @@
 #include "aedat4_batch.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 
 #include "aedat4_records.hpp"
 
@@ -42,39 +44,43 @@ std::size_t whole_aedat4_packets(const std::uint8_t* bytes, std::size_t n_bytes,
   return at;
 }
 
-// Unfolded first and decoded afterwards: only then is it known how many events there are.
-Aedat4Batch Aedat4BatchDecoder::decode(const std::uint8_t* bytes, std::size_t n_bytes,
-                                       std::size_t limit, std::size_t first_limit) {
+void Aedat4BatchDecoder::begin(const std::uint8_t* base) {
+  base_ = base;
   records_.clear();
-  content_.size = unfolded_ = events_ = 0;
-  std::uint64_t others = 0;
-  std::size_t at = 0;
-  std::string damage;
-  while (at < n_bytes) {
+  content_.size = unfolded_ = n_events_ = part_ = counted_ = 0;
+}
+
+Aedat4Batch Aedat4BatchDecoder::unfold(const std::uint8_t* bytes, std::size_t n_bytes,
+                                       std::size_t limit, std::size_t first_limit) {
+  begin(lz4_ ? nullptr : bytes);
+  Aedat4Batch out;
+  while (out.taken < n_bytes) {
+    const std::size_t at = out.taken, payload = at + kAedat4PacketHeader;
     const PacketHeader header =
         n_bytes - at < kAedat4PacketHeader ? PacketHeader{stream_, -1} : read_header(bytes + at);
     const auto size = static_cast<std::size_t>(header.size);
-    const std::size_t payload = at + kAedat4PacketHeader;
     if (header.size < 0 || size > n_bytes - payload) throw std::invalid_argument("a packet is cut");
     if (header.stream != stream_) {
-      ++others;
+      ++out.others;
     } else {
       try {
         const std::size_t most = records_.empty() ? first_limit : limit;
         if (!take(bytes + payload, size, payload, most)) break;
       } catch (const std::invalid_argument& error) {
-        damage = error.what();
+        out.damage = error.what();
         break;
       }
     }
-    at = payload + size;
-  }
-  Aedat4Batch out{{EventColumns(events_)}, others, at, std::move(damage)};
-  const std::uint8_t* from = lz4_ ? content_.data() : bytes;
-  for (const Records& part : records_) {
-    read_aedat4_records(from + part.first, part.n, width_, height_, out.found);
+    out.taken = payload + size;
   }
   return out;
+}
+
+void Aedat4BatchDecoder::open(const std::uint8_t* payload, std::size_t n_bytes) {
+  begin(payload);
+  const auto [first, n] = aedat4_records(payload, n_bytes);
+  n_events_ = n;
+  if (n > 0) records_.push_back({static_cast<std::size_t>(first - payload), n});
 }
 
 // False where the packet goes beyond the limit.
@@ -92,9 +98,51 @@ bool Aedat4BatchDecoder::take(const std::uint8_t* packet, std::size_t size, std:
   }
   const auto [first, n] = aedat4_records(packet, n_bytes);
   unfolded_ += n_bytes;
-  events_ += n;
+  n_events_ += n;
   records_.push_back({n == 0 ? 0 : at + static_cast<std::size_t>(first - packet), n});
   return true;
 }
+
+// Columns need room for all, and only now is it known how many there are.
+Aedat4Events Aedat4BatchDecoder::events() const {
+  Aedat4Events out{EventColumns(n_events_)};
+  const std::uint8_t* const base = base_ ? base_ : content_.data();
+  for (const Records& part : records_) {
+    read_aedat4_records(base + part.first, part.n, width_, height_, out);
+  }
+  return out;
+}
+
+bool Aedat4BatchDecoder::count(SliceCounter& to) {
+  const std::uint8_t* const base = base_ ? base_ : content_.data();
+  for (; part_ < records_.size(); ++part_, counted_ = 0) {
+    const Records& part = records_[part_];
+    while (counted_ < part.n) {
+      if (to.due()) return false;
+      counted_ += count_some(base + part.first + counted_ * kAedat4Event, part.n - counted_, to);
+    }
+  }
+  return true;
+}
+
+std::size_t Aedat4BatchDecoder::count_some(const std::uint8_t* records, std::size_t n,
+                                           SliceCounter& to) {
+  std::size_t few = std::min<std::size_t>(n, 2048);
+#ifdef SACCADE_X86
+  if (has_avx2()) {
+    const std::size_t wide = count_records_avx2(records, n, width_, height_, to);
+    if (wide > 0) return wide;
+    few = std::min<std::size_t>(n, 8);
+  }
+#endif
+  Aedat4Events some{EventColumns(few)};
+  read_aedat4_records(records, few, width_, height_, some);
+  dropped_.out_of_bounds += some.out_of_bounds;
+  dropped_.negative_time += some.negative_time;
+  to.add(std::move(some.events));
+  return few;
+}
+
+Aedat4Dropped Aedat4BatchDecoder::dropped() { return std::exchange(dropped_, {}); }
 
 }  // namespace saccade

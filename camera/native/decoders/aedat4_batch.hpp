@@ -5,6 +5,7 @@
 
 #include "aedat4.hpp"
 #include "lz4.hpp"
+#include "slice_counter.hpp"
 
 namespace saccade {
 
@@ -18,12 +19,16 @@ std::size_t whole_aedat4_packets(const std::uint8_t* bytes, std::size_t n_bytes,
                                  std::size_t limit);
 
 struct Aedat4Batch {
-  Aedat4Events found;        // of all packets taken, in order
+  std::size_t taken = 0;     // bytes of packets
   std::uint64_t others = 0;  // packets of other streams among them
-  std::size_t taken = 0;     // bytes
   std::string damage;        // what is wrong with the packet at `taken`; empty: nothing
 };
 
+struct Aedat4Dropped {
+  std::uint64_t out_of_bounds = 0, negative_time = 0;  // events
+};
+
+// Packets are unfolded first; then their events become columns, or are counted.
 class Aedat4BatchDecoder {
  public:
   Aedat4BatchDecoder(std::int32_t stream, bool lz4, std::uint32_t width, std::uint32_t height)
@@ -31,23 +36,40 @@ class Aedat4BatchDecoder {
 
   // Takes packets from `bytes`, all of them whole, while they unfold to no more than `limit` bytes
   // together; the first may unfold to `first_limit`. Ends before one that is damaged. Throws
-  // std::invalid_argument where one is not whole.
-  Aedat4Batch decode(const std::uint8_t* bytes, std::size_t n_bytes, std::size_t limit,
+  // std::invalid_argument where one is not whole. The bytes must stay while their events are read.
+  Aedat4Batch unfold(const std::uint8_t* bytes, std::size_t n_bytes, std::size_t limit,
                      std::size_t first_limit);
+  // Takes what one packet unfolds to. Throws std::invalid_argument where it is damaged.
+  void open(const std::uint8_t* payload, std::size_t n_bytes);
+
+  std::uint32_t width() const { return width_; }
+  std::uint32_t height() const { return height_; }
+
+  // The events of what was taken, in order.
+  Aedat4Events events() const;
+  // Counts them until a slice is due; false then, and true where all are counted. Needs !to.due().
+  bool count(SliceCounter& to);
+  // What count() left out since it was last asked.
+  Aedat4Dropped dropped();
 
  private:
   struct Records {
-    std::size_t first, n;  // where in the packets or, with LZ4, in what they unfold to
+    std::size_t first, n;  // where behind base_, and how many
   };
 
+  void begin(const std::uint8_t* base);
   bool take(const std::uint8_t* packet, std::size_t size, std::size_t at, std::size_t limit);
+  std::size_t count_some(const std::uint8_t* records, std::size_t n, SliceCounter& to);
 
   std::int32_t stream_;
   bool lz4_;
   std::uint32_t width_, height_;
   Unfolded content_;
+  const std::uint8_t* base_ = nullptr;  // of packets that lie there unfolded; nullptr: content_
   std::vector<Records> records_;
-  std::size_t unfolded_ = 0, events_ = 0;
+  std::size_t unfolded_ = 0, n_events_ = 0;
+  std::size_t part_ = 0, counted_ = 0;  // where count() goes on: in which records, and of them
+  Aedat4Dropped dropped_;
 };
 
 }  // namespace saccade

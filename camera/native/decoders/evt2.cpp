@@ -8,11 +8,9 @@
 namespace saccade {
 namespace {
 
-constexpr std::size_t kWord = 4;
-
 std::uint32_t load(const std::uint8_t* words, std::size_t i) {
   std::uint32_t word;  // the carried bytes leave the rest unaligned
-  std::memcpy(&word, words + i * kWord, kWord);
+  std::memcpy(&word, words + i * 4, 4);
   return word;
 }
 

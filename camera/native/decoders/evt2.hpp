@@ -5,6 +5,8 @@
 
 namespace saccade {
 
+class SliceCounter;
+
 class Evt2Decoder : public EvtHeads {
  public:
   Evt2Decoder(std::uint32_t width, std::uint32_t height);
@@ -12,6 +14,12 @@ class Evt2Decoder : public EvtHeads {
   // Decodes any number of bytes; those of an unfinished word are kept for the next call.
   EventColumns decode(const std::uint8_t* bytes, std::size_t n_bytes);
 
+  static constexpr std::size_t kWord = 4;
+  // Words counted without columns: see counting.hpp.
+  std::uint32_t width() const { return width_; }
+  std::uint32_t height() const { return height_; }
+  bool counts_wide(const SliceCounter& to) const;
+  std::size_t count_wide(const std::uint8_t* words, std::size_t n_words, SliceCounter& to);
   std::size_t pending_bytes() const { return carry_.size(); }
 
  private:

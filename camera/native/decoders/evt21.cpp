@@ -4,11 +4,12 @@
 #include <cstring>
 
 #include "expand.hpp"
+#include "slice_counter.hpp"
 
 namespace saccade {
 namespace {
 
-constexpr std::size_t kWord = 8;
+constexpr std::size_t kWord = Evt21Decoder::kWord;
 
 std::uint32_t load(const std::uint8_t* bytes) {
   std::uint32_t value;  // the carried bytes leave the rest unaligned
@@ -122,5 +123,48 @@ std::uint32_t Evt21Decoder::bounded(std::uint32_t mask, std::uint32_t base, std:
   out_of_bounds_ += count_bits(mask) - count_bits(kept);
   return kept;
 }
+
+#ifdef SACCADE_X86
+bool Evt21Decoder::counts_wide(const SliceCounter& to) const {
+  return avx2_ && to.counters().takes_vectors();
+}
+
+template <bool kScaled>
+SACCADE_AVX2 std::size_t Evt21Decoder::count_vectors(const std::uint8_t* words, std::size_t n_words,
+                                                     SliceCounter& to) {
+  Counters::Adder adder(to.counters());
+  const std::size_t head_at = head_at_, mask_at = 4 - head_at;
+  const std::uint32_t width = width_, height = height_;
+  std::uint64_t time = clock_.value() << 6;
+  for (std::size_t i = 0; i < n_words; ++i, words += kWord) {
+    const std::uint32_t head = load(words + head_at);
+    if (head >= kEventsBelow) {
+      other_head(head);
+      time = clock_.value() << 6;
+      continue;
+    }
+    const std::uint32_t base = (head >> 11) & 0x7ff, row = head & 0x7ff;
+    std::uint32_t mask = load(words + mask_at);
+    const std::uint64_t t = time | ((head >> 22) & 0x3f);
+    if (!to.takes(t, t, 32)) return i;
+    if (base + 32 > width || row >= height) mask = bounded(mask, base, row);
+    if (mask == 0) continue;  // what is dropped has no time
+    adder.vector<kScaled>(mask, base, row, head >> 28);
+    to.took(t, t, static_cast<unsigned>(_mm_popcnt_u32(mask)));
+  }
+  return n_words;
+}
+
+std::size_t Evt21Decoder::count_wide(const std::uint8_t* words, std::size_t n_words,
+                                     SliceCounter& to) {
+  if (!counts_wide(to) || !clock_.started()) return 0;
+  triggers_.clear();
+  return to.counters().scaled() ? count_vectors<true>(words, n_words, to)
+                                : count_vectors<false>(words, n_words, to);
+}
+#else
+bool Evt21Decoder::counts_wide(const SliceCounter&) const { return false; }
+std::size_t Evt21Decoder::count_wide(const std::uint8_t*, std::size_t, SliceCounter&) { return 0; }
+#endif
 
 }  // namespace saccade

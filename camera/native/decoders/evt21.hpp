@@ -4,6 +4,8 @@
 
 namespace saccade {
 
+class SliceCounter;
+
 class Evt21Decoder : public EvtHeads {
  public:
   // legacy: the head comes before the mask, as the IMX636 sends them, and not after it.
@@ -12,6 +14,12 @@ class Evt21Decoder : public EvtHeads {
   // Decodes any number of bytes; those of an unfinished word are kept for the next call.
   EventColumns decode(const std::uint8_t* bytes, std::size_t n_bytes);
 
+  static constexpr std::size_t kWord = 8;
+  // Words counted without columns: see counting.hpp.
+  std::uint32_t width() const { return width_; }
+  std::uint32_t height() const { return height_; }
+  bool counts_wide(const SliceCounter& to) const;
+  std::size_t count_wide(const std::uint8_t* words, std::size_t n_words, SliceCounter& to);
   std::size_t pending_bytes() const { return n_pending_; }
 
  private:
@@ -19,6 +27,8 @@ class Evt21Decoder : public EvtHeads {
   void run_anywhere(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
   void run_avx2(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
   void run_inlined(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
+  template <bool kScaled>
+  std::size_t count_vectors(const std::uint8_t* words, std::size_t n_words, SliceCounter& to);
   std::uint32_t bounded(std::uint32_t mask, std::uint32_t base, std::uint32_t row);
 
   std::uint32_t width_, height_;

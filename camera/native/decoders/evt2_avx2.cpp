@@ -1,6 +1,11 @@
 // EVT2, eight words at a time.
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
 #include "cpu.hpp"
 #include "evt2.hpp"
+#include "slice_counter.hpp"
 
 #ifdef SACCADE_X86
 #include <immintrin.h>
@@ -50,6 +55,103 @@ SACCADE_AVX2 std::size_t Evt2Decoder::wide(const std::uint8_t* words, std::size_
   out.size = k;
   return i;
 }
+
+bool Evt2Decoder::counts_wide(const SliceCounter&) const { return wide_; }
+
+namespace {
+
+// Eight words' fields, and whether all are events inside the sensor.
+struct alignas(32) Fields {
+  std::uint32_t x[8], y[8], on[8];
+  __m256i low;  // of the time
+
+  SACCADE_AVX2 bool load(const std::uint8_t* words, __m256i x_limit, __m256i y_limit) {
+    const __m256i mask11 = _mm256_set1_epi32(0x7ff);
+    const __m256i w = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words));
+    const __m256i xs = _mm256_and_si256(_mm256_srli_epi32(w, 11), mask11);
+    const __m256i ys = _mm256_and_si256(w, mask11);
+    const __m256i type = _mm256_srli_epi32(w, 28);
+    low = _mm256_and_si256(_mm256_srli_epi32(w, 22), _mm256_set1_epi32(0x3f));
+    _mm256_store_si256(reinterpret_cast<__m256i*>(x), xs);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(y), ys);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(on), type);
+    const __m256i good = _mm256_and_si256(
+        _mm256_and_si256(_mm256_cmpgt_epi32(x_limit, xs), _mm256_cmpgt_epi32(y_limit, ys)),
+        _mm256_cmpgt_epi32(_mm256_set1_epi32(2), type));
+    return _mm256_movemask_epi8(good) == -1;
+  }
+};
+
+// Lowest and highest of numbers seen eight at a time.
+struct Range {
+  __m256i least, most;
+
+  SACCADE_AVX2 Range() : least(_mm256_set1_epi32(0x3f)), most(_mm256_setzero_si256()) {}
+  SACCADE_AVX2 void add(__m256i v) {
+    least = _mm256_min_epu32(least, v);
+    most = _mm256_max_epu32(most, v);
+  }
+  SACCADE_AVX2 std::pair<std::uint64_t, std::uint64_t> get() const {
+    alignas(32) std::uint32_t lo[8], hi[8];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(lo), least);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(hi), most);
+    return {*std::min_element(lo, lo + 8), *std::max_element(hi, hi + 8)};
+  }
+};
+
+}  // namespace
+
+SACCADE_AVX2 std::size_t Evt2Decoder::count_wide(const std::uint8_t* words, std::size_t n_words,
+                                                 SliceCounter& to) {
+  if (!wide_ || !clock_.started()) return 0;
+  triggers_.clear();
+  Counters::Adder adder(to.counters());
+  const __m256i x_limit = _mm256_set1_epi32(static_cast<int>(width_ < 2048 ? width_ : 2048));
+  const __m256i y_limit = _mm256_set1_epi32(static_cast<int>(height_ < 2048 ? height_ : 2048));
+  std::size_t i = 0;
+  while (i < n_words) {
+    const std::uint64_t time = clock_.value() << 6;
+    const std::size_t first = i;
+    Fields f;
+    Range lows;
+    while (i + 8 <= n_words && f.load(words + 4 * i, x_limit, y_limit) &&
+           to.takes(time, time | 0x3f, i + 8 - first)) {
+      for (int j = 0; j < 8; ++j) adder.one(f.x[j], f.y[j], f.on[j]);
+      lows.add(f.low);
+      i += 8;
+    }
+    if (i > first) {
+      const auto [lo, hi] = lows.get();
+      to.took(time | lo, time | hi, i - first);
+    }
+    // A word that is no event inside, one near the end of the slice, or too few for the wide loop.
+    if (i == n_words) break;
+    std::uint32_t word;
+    std::memcpy(&word, words + 4 * i, 4);
+    const std::uint32_t x = (word >> 11) & 0x7ff, y = word & 0x7ff;
+    if (word >= kEventsBelow) {
+      other_head(word);
+    } else if (x >= width_ || y >= height_) {
+      ++out_of_bounds_;
+    } else {
+      const std::uint64_t t = time | ((word >> 22) & 0x3f);
+      if (!to.takes(t, t, 1)) break;
+      adder.one(x, y, word >> 28);
+      to.took(t, t, 1);
+    }
+    ++i;
+  }
+  return i;
+}
+
+}  // namespace saccade
+
+#else
+
+namespace saccade {
+
+bool Evt2Decoder::counts_wide(const SliceCounter&) const { return false; }
+std::size_t Evt2Decoder::count_wide(const std::uint8_t*, std::size_t, SliceCounter&) { return 0; }
 
 }  // namespace saccade
 

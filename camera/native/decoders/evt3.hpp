@@ -5,9 +5,11 @@
 
 namespace saccade {
 
+class SliceCounter;
+
 class Evt3Decoder {
  public:
-  struct Counters {
+  struct Tallies {
     std::uint64_t before_time = 0, missing_y = 0, missing_base = 0;             // dropped events
     std::uint64_t out_of_bounds = 0, unknown_word = 0;                          // dropped
     std::uint64_t triggers = 0, others = 0, continued = 0, time_backwards = 0;  // not events
@@ -18,8 +20,15 @@ class Evt3Decoder {
   // Decodes any number of bytes; that of an unfinished word is kept for the next call.
   EventColumns decode(const std::uint8_t* bytes, std::size_t n_bytes);
 
+  static constexpr std::size_t kWord = 2;
+  // Words counted without columns: see counting.hpp.
+  std::uint32_t width() const { return width_; }
+  std::uint32_t height() const { return height_; }
+  bool counts_wide(const SliceCounter& to) const;
+  std::size_t count_wide(const std::uint8_t* words, std::size_t n_words, SliceCounter& to);
+
   Counts dropped() const {
-    const Counters& c = counters_;
+    const Tallies& c = counters_;
     return {{"before_time", c.before_time},
             {"missing_y", c.missing_y},
             {"missing_base", c.missing_base},
@@ -27,7 +36,7 @@ class Evt3Decoder {
             {"unknown_word", c.unknown_word}};
   }
   Counts skipped() const {
-    const Counters& c = counters_;
+    const Tallies& c = counters_;
     return {{"triggers", c.triggers},
             {"others", c.others},
             {"continued", c.continued},
@@ -57,6 +66,9 @@ class Evt3Decoder {
   struct WideBlock;  // 32 words, sorted by type
   std::size_t expand(const WideBlock& b, std::uint16_t* lows, const EventColumns& out);
   void leave(const WideBlock& b);
+  bool begin(const std::uint8_t* words, WideBlock& b) const;
+  template <bool kScaled>
+  std::size_t count_blocks(const std::uint8_t* words, std::size_t n_words, SliceCounter& to);
   // Decodes whole blocks of 32 words, without a branch on their types, up to the first that needs a
   // look at each word; returns how many. Needs a known time, and a row inside the sensor.
   std::size_t wide(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
@@ -81,7 +93,7 @@ class Evt3Decoder {
   std::uint32_t x_limit_ = 0;   // the width where events may be emitted, else 0
   bool has_y_ = false;
   bool wide_;  // many words at a time
-  Counters counters_;
+  Tallies counters_;
   TriggerColumns triggers_;
   std::uint8_t pending_ = 0;
   bool has_pending_ = false;

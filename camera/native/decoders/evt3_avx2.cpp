@@ -1,8 +1,10 @@
 // EVT3, 32 words at a time, without a branch on their types.
 #include <algorithm>
+#include <utility>
 
 #include "cpu.hpp"
 #include "evt3.hpp"
+#include "slice_counter.hpp"
 
 #ifdef SACCADE_X86
 #include <immintrin.h>
@@ -18,7 +20,8 @@ constexpr std::size_t kMost = kWords * 12;  // events of one block
 // One block, sorted. The places of its words' kinds are bits, and their fields are arrays.
 struct alignas(32) Evt3Decoder::WideBlock {
   std::uint64_t row, single, base, vector, vector8, low;
-  std::uint64_t starts;  // of what gives events: each vector, each run of events within 16 words
+  std::uint64_t emits;   // of words that give events
+  std::uint64_t starts;  // the same, but of events in a row, within 16 words, the first one only
   alignas(32) std::uint16_t y[kFirst + kWords + 16];
   std::uint16_t low_time[kFirst + kWords + 16];
   std::uint16_t x[kFirst + kWords + 16];  // of an event or of a base
@@ -123,8 +126,8 @@ SACCADE_AVX2 inline bool sort(const std::uint8_t* words, std::uint32_t width, st
   b.single = bits(single[0], single[1]) << kFirst;
   b.vector8 = bits(v8[0], v8[1]) << kFirst;
   b.vector = bits(v12[0], v12[1]) << kFirst | b.vector8;
-  const std::uint64_t emits = (bits(none[0], none[1]) ^ 0xffffffffu) << kFirst;
-  b.starts = emits & (~(b.single & b.single << 1) | 0x0001000100010001u);
+  b.emits = (bits(none[0], none[1]) ^ 0xffffffffu) << kFirst;
+  b.starts = b.emits & (~(b.single & b.single << 1) | 0x0001000100010001u);
   // As sensors send them: a base, then up to three vectors, one of 8 bits only as the last.
   const std::uint64_t v = b.vector;
   return (v & ~((b.base | v) << 1)) == 0 && (v & b.vector8 << 1) == 0 &&
@@ -203,20 +206,26 @@ SACCADE_AVX2 inline std::size_t Evt3Decoder::expand(const WideBlock& b, std::uin
   return k;
 }
 
+// A block with the state that it starts with; false where it needs a look at each word.
+SACCADE_AVX2 inline bool Evt3Decoder::begin(const std::uint8_t* words, WideBlock& b) const {
+  const auto high = static_cast<std::uint32_t>(clock_.value() & 0xfff);
+  if (!sort(words, width_, height_, high, b)) return false;
+  if (base_ > 0x7ff && (b.vector >> kFirst & 1) != 0) return false;  // it runs on outside
+  b.y[kRow] = static_cast<std::uint16_t>((packed_ >> 12) & 0x7ff);
+  b.low_time[kLow] = static_cast<std::uint16_t>((packed_ >> 23) & 0xfff);
+  b.x[kBase] = static_cast<std::uint16_t>(base_);
+  b.on[kBase] = polarity_ != 0;
+  return true;
+}
+
 SACCADE_AVX2 std::size_t Evt3Decoder::wide(const std::uint8_t* words, std::size_t n_words,
                                            EventColumns& out) {
   alignas(32) std::uint16_t lows[kMost + 16];
   WideBlock b;
   std::size_t i = 0;
-  const auto high = static_cast<std::uint32_t>(clock_.value() & 0xfff);
   const __m256i time = _mm256_set1_epi64x(static_cast<long long>(clock_.value() << 12));
   for (; i + kWords <= n_words; i += kWords) {
-    if (!sort(words + 2 * i, width_, height_, high, b)) break;
-    if (base_ > 0x7ff && (b.vector >> kFirst & 1) != 0) break;  // it runs on outside
-    b.y[kRow] = static_cast<std::uint16_t>((packed_ >> 12) & 0x7ff);
-    b.low_time[kLow] = static_cast<std::uint16_t>((packed_ >> 23) & 0xfff);
-    b.x[kBase] = static_cast<std::uint16_t>(base_);
-    b.on[kBase] = polarity_ != 0;
+    if (!begin(words + 2 * i, b)) break;
     const std::size_t k = expand(b, lows, out);
     std::uint64_t* const t = out.t.get() + out.size;
     for (std::size_t j = 0; j < k; j += 4) {
@@ -229,6 +238,94 @@ SACCADE_AVX2 std::size_t Evt3Decoder::wide(const std::uint8_t* words, std::size_
   }
   return i;
 }
+
+namespace {
+
+// First and last lower time that an event of the block has.
+SACCADE_AVX2 inline std::pair<unsigned, unsigned> times_of(std::uint64_t emits, std::uint64_t low,
+                                                           const std::uint16_t* low_time) {
+  unsigned lo = 0xfff, hi = 0;
+  for (std::uint64_t left = emits; left != 0;) {
+    const auto at = static_cast<unsigned>(_tzcnt_u64(left));
+    const unsigned t = low_time[last(low, at)];
+    lo = std::min(lo, t);
+    hi = std::max(hi, t);
+    const auto next = static_cast<unsigned>(_tzcnt_u64(low >> at >> 1));  // 64: none follows
+    if (next >= 63 - at) break;
+    left &= ~std::uint64_t{0} << (at + next + 1);
+  }
+  return {lo, hi};
+}
+
+}  // namespace
+
+// As expand(), but what a base and its vectors hold is added as one vector, and events one by one.
+template <bool kScaled>
+SACCADE_AVX2 std::size_t Evt3Decoder::count_blocks(const std::uint8_t* words, std::size_t n_words,
+                                                   SliceCounter& to) {
+  Counters::Adder adder(to.counters());
+  WideBlock b;
+  std::uint64_t masks[kWords];  // of the bases that have vectors with events, which are at:
+  unsigned bases[kWords];
+  std::size_t i = 0;
+  const std::uint64_t time = clock_.value() << 12;
+  for (; i + kWords <= n_words; i += kWords) {
+    if (!begin(words + 2 * i, b)) break;
+    std::uint64_t n = static_cast<unsigned>(_mm_popcnt_u64(b.single)), outside = 0;
+    std::size_t n_bases = 0;
+    for (std::uint64_t left = b.emits & b.vector; left != 0; ++n_bases) {
+      const unsigned base = last(b.base, static_cast<unsigned>(_tzcnt_u64(left)));
+      const auto run = static_cast<unsigned>(_tzcnt_u64(~(b.vector >> base >> 1)));  // 1 to 3
+      const std::uint64_t mask =
+          _bzhi_u64(b.mask[base + 1] | std::uint64_t{b.mask[base + 2]} << 12 |
+                        std::uint64_t{b.mask[base + 3]} << 24,
+                    12 * run);
+      bases[n_bases] = base;
+      masks[n_bases] = mask;
+      n += static_cast<unsigned>(_mm_popcnt_u64(mask));
+      outside |= b.x[base] < width_ ? mask >> std::min(width_ - b.x[base], 63u) : mask;
+      left &= ~std::uint64_t{0} << base << 1 << run;
+    }
+    if (outside != 0) break;  // what is dropped has no time
+    if (n != 0) {
+      const auto [lo, hi] = times_of(b.emits, b.low, b.low_time);
+      if (!to.takes(time | lo, time | hi, n)) break;
+      to.took(time | lo, time | hi, n);
+    }
+    for (std::uint64_t left = b.single; left != 0; left = _blsr_u64(left)) {
+      const auto at = static_cast<unsigned>(_tzcnt_u64(left));
+      adder.one(b.x[at], b.y[last(b.row, at)], b.on[at]);
+    }
+    for (std::size_t j = 0; j < n_bases; ++j) {
+      const unsigned x = b.x[bases[j]], y = b.y[last(b.row, bases[j])], on = b.on[bases[j]];
+      adder.vector<kScaled>(static_cast<std::uint32_t>(masks[j]), x, y, on);
+      const auto rest = static_cast<std::uint32_t>(masks[j] >> 32);  // of three vectors of 12
+      if (rest != 0) adder.vector<kScaled>(rest, x + 32, y, on);
+    }
+    leave(b);
+  }
+  return i;
+}
+
+bool Evt3Decoder::counts_wide(const SliceCounter& to) const {
+  return wide_ && to.counters().takes_vectors();
+}
+
+std::size_t Evt3Decoder::count_wide(const std::uint8_t* words, std::size_t n_words,
+                                    SliceCounter& to) {
+  if (!counts_wide(to) || x_limit_ == 0) return 0;
+  return to.counters().scaled() ? count_blocks<true>(words, n_words, to)
+                                : count_blocks<false>(words, n_words, to);
+}
+
+}  // namespace saccade
+
+#else
+
+namespace saccade {
+
+bool Evt3Decoder::counts_wide(const SliceCounter&) const { return false; }
+std::size_t Evt3Decoder::count_wide(const std::uint8_t*, std::size_t, SliceCounter&) { return 0; }
 
 }  // namespace saccade
 

@@ -30,7 +30,9 @@ def decode(
     kind: str, data: bytes, limit: int, first_limit: int = PACKET_LIMIT
 ) -> tuple[int, tuple[np.ndarray, ...], dict[str, int], int, str | None]:
     decoder = _native.Aedat4BatchDecoder(0, kind == "lz4", WIDTH, HEIGHT)
-    return decoder.decode(data, limit, first_limit)
+    taken, others, damage = decoder.unfold(data, limit, first_limit)
+    columns, dropped = decoder.events()
+    return taken, columns, dropped, others, damage
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,4 +1,4 @@
-"""Decoders with a wide path are tested on it and on the plain one."""
+"""Decoders and counters with a wide path are tested on it and on the plain one."""
 
 from collections.abc import Iterator
 

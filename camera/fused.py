@@ -1,0 +1,100 @@
+"""From a recording's bytes to frames, slice by slice, with no array of events between.
+
+Slices that follow each other without gap or overlap are counted while their words are decoded: the
+same slices and the same frames as `TimeSlicer` or `CountSlicer` and `FrameMaker` make.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saccade.camera import _native
+from saccade.camera.counting import Countable, count_packets
+from saccade.camera.errors import RecordingError
+from saccade.camera.frames import FrameMaker
+from saccade.camera.recordings import Recording
+from saccade.camera.slicing import CountSlicer, Slicer, TimeSlicer
+
+
+@dataclass(frozen=True, slots=True)
+class FramedSlice:
+    """A slice of which only its frame is left.
+
+    Attributes:
+        t_begin_us, t_end_us: the window [begin, end), as `Slice` has it.
+        t_last_us: time of its newest event; the window's end where it has none.
+        first, last: indices [first, last) of its events in the stream.
+        restarts: of the slicer's grid so far.
+        frame: float32 [size, size].
+    """
+
+    t_begin_us: int
+    t_end_us: int
+    t_last_us: int
+    first: int
+    last: int
+    restarts: int
+    frame: NDArray[np.float32]
+
+    @property
+    def n_events(self) -> int:
+        """Number of events in the slice."""
+        return self.last - self.first
+
+
+class SliceFramer:
+    """Frames of one sensor's slices; one pass at a time."""
+
+    def __init__(self, frames: FrameMaker, window_us: int = 0, count: int = 0) -> None:
+        """Slices of `window_us` microseconds, or of `count` events: one of the two."""
+        assert (window_us > 0) != (count > 0)
+        self._size = frames.spec.size
+        self._slices = _native.SliceCounter(frames.native, window_us, count)
+
+    @property
+    def events(self) -> int:
+        """Events counted so far."""
+        return self._slices.events
+
+    def pass_over(self, recording: Recording) -> Iterator[FramedSlice]:
+        """The slices of the recording, the last one as far as it was filled.
+
+        Raises RecordingError where the recording is damaged, after the slices before that.
+        """
+        damage: RecordingError | None = None
+        passed = (
+            recording.count(self._slices)
+            if isinstance(recording, Countable)
+            else count_packets(recording.packets(), self._slices)
+        )
+        with closing(passed):
+            try:
+                for _ in passed:
+                    yield from self._due()
+            except RecordingError as error:
+                damage = error
+        self._slices.finish()
+        yield from self._due()
+        if damage is not None:
+            raise damage
+
+    def _due(self) -> Iterator[FramedSlice]:
+        while self._slices.due:
+            frame = np.empty((self._size, self._size), np.float32)
+            cut = self._slices.take(frame)
+            assert cut is not None
+            yield FramedSlice(*cut, frame)
+
+
+def make_framer(frames: FrameMaker, slicer: Slicer) -> SliceFramer | None:
+    """What gives the slices of `slicer`; None where they overlap or leave gaps."""
+    if isinstance(slicer, TimeSlicer) and slicer.stride_us == slicer.window_us:
+        return SliceFramer(frames, window_us=slicer.window_us)
+    if isinstance(slicer, CountSlicer) and slicer.stride == slicer.count:
+        return SliceFramer(frames, count=slicer.count)
+    return None

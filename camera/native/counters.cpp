@@ -1,0 +1,89 @@
+#include "counters.hpp"
+
+#include <algorithm>
+
+namespace saccade {
+namespace {
+
+std::vector<std::uint16_t> scale_map(int in, int out) {
+  std::vector<std::uint16_t> map(static_cast<std::size_t>(in));
+  for (int i = 0; i < in; ++i) map[i] = static_cast<std::uint16_t>(std::int64_t{i} * out / in);
+  return map;
+}
+
+bool all_below(const std::uint16_t* values, std::size_t n, int limit) {
+  std::uint16_t most = 0;
+  for (std::size_t i = 0; i < n; ++i) most = std::max(most, values[i]);
+  return most < limit;
+}
+
+}  // namespace
+
+Counters::Counters(int width, int height, int size, Counting counting)
+    : width_(width),
+      height_(height),
+      rows_(counting == Counting::kSensor ? height : size),
+      columns_(counting == Counting::kSensor ? width : size),
+      scaled_(counting == Counting::kEncoder),
+      stride_(static_cast<std::size_t>(columns_) + kPadding),
+      counts_(2 * static_cast<std::size_t>(rows_) * stride_),
+      touched_(static_cast<std::size_t>(rows_)),
+      x_map_(scale_map(width, columns_)),
+      y_map_(scale_map(height, rows_)),
+      row_at_(static_cast<std::size_t>(height)) {
+  for (int y = 0; y < height; ++y) row_at_[y] = static_cast<std::uint32_t>(2 * y_map_[y] * stride_);
+  if (scaled_ && takes_vectors()) make_cells();
+}
+
+void Counters::make_cells() {
+  constexpr int kPixels = 32;
+  const int most = kPixels * columns_ / width_ + 2;  // a partial cell at either end
+  n_cells_ = static_cast<std::uint32_t>(std::min(most, kPixels) + 7) / 8 * 8;
+  cells_.resize(static_cast<std::size_t>(width_) * n_cells_);
+  for (int x = 0; x < width_; ++x) {
+    std::uint32_t* const cells = &cells_[static_cast<std::size_t>(x) * n_cells_];
+    for (int i = 0; i < kPixels && x + i < width_; ++i) {
+      cells[x_map_[x + i] - x_map_[x]] |= std::uint32_t{1} << i;
+    }
+  }
+}
+
+// Nearly always all are inside, which a pass of wide comparisons shows for less than a test of
+// each.
+void Counters::add(const std::uint16_t* x, const std::uint16_t* y, const std::uint8_t* on,
+                   std::size_t n) {
+  constexpr std::size_t kPiece = 1024;
+  for (std::size_t i = 0; i < n; i += kPiece) {
+    const std::size_t m = std::min(kPiece, n - i);
+    if (all_below(x + i, m, width_) && all_below(y + i, m, height_)) {
+      add_inside(x + i, y + i, on + i, m);
+      continue;
+    }
+    for (std::size_t j = i; j < i + m; ++j) {
+      if (x[j] < width_ && y[j] < height_) {
+        add_inside(x + j, y + j, on + j, 1);
+      } else {
+        ++out_of_bounds_;
+      }
+    }
+  }
+}
+
+void Counters::add_inside(const std::uint16_t* x, const std::uint16_t* y, const std::uint8_t* on,
+                          std::size_t n) {
+  Adder adder(*this);
+  for (std::size_t i = 0; i < n; ++i) adder.one(x[i], y[i], on[i] != 0);
+}
+
+void Counters::clear_row(int r) {
+  std::fill_n(row(r, 0), 2 * stride_, std::uint16_t{0});
+  touched_[r] = 0;
+}
+
+void Counters::clear() {
+  for (int r = 0; r < rows_; ++r) {
+    if (touched(r)) clear_row(r);
+  }
+}
+
+}  // namespace saccade

@@ -1,0 +1,161 @@
+// Events counted per pixel and polarity, on the sensor's grid or on the encoder's.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "decoders/cpu.hpp"
+#ifdef SACCADE_X86
+#include <immintrin.h>
+#endif
+
+namespace saccade {
+
+enum class Counting { kSensor, kEncoder };
+
+// Counters of 16 bits that saturate, and that is counted. A row of the grid holds its OFF counters
+// and then its ON counters, so that a vector of one row and polarity is added in one piece.
+class Counters {
+ public:
+  static constexpr int kPadding = 32;  // counters behind each row, for vectors that end outside
+  class Adder;
+
+  // size: side of the encoder's grid.
+  Counters(int width, int height, int size, Counting counting);
+
+  // Adds n events. Those outside the sensor are counted and left out.
+  void add(const std::uint16_t* x, const std::uint16_t* y, const std::uint8_t* on, std::size_t n);
+
+  int rows() const { return rows_; }
+  int columns() const { return columns_; }
+  int width() const { return width_; }
+  int height() const { return height_; }
+  // The row's columns() counters of one polarity (0 or 1).
+  std::uint16_t* row(int r, int on) {
+    return &counts_[(2 * static_cast<std::size_t>(r) + static_cast<std::size_t>(on)) * stride_];
+  }
+  const std::uint16_t* row(int r, int on) const { return const_cast<Counters*>(this)->row(r, on); }
+  // Whether an event landed in row r since it was cleared.
+  bool touched(int r) const { return touched_[r] != 0; }
+  void clear_row(int r);
+  void clear();
+
+  // Whether Adder::vector may be used: a cell of the grid is no smaller than a pixel.
+  bool takes_vectors() const { return columns_ <= width_; }
+  bool scaled() const { return scaled_; }
+
+  std::uint64_t saturated() const { return saturated_; }
+  std::uint64_t out_of_bounds() const { return out_of_bounds_; }
+
+ private:
+  void add_inside(const std::uint16_t* x, const std::uint16_t* y, const std::uint8_t* on,
+                  std::size_t n);
+  void make_cells();
+
+  int width_, height_, rows_, columns_;
+  bool scaled_;
+  std::size_t stride_;
+  std::vector<std::uint16_t> counts_;   // [rows][2][stride]
+  std::vector<std::uint16_t> touched_;  // [rows]: 0 or 1; of 16 bits, for bytes alias everything
+  std::vector<std::uint16_t> x_map_, y_map_;  // sensor -> grid
+  std::vector<std::uint32_t> row_at_;         // [height]: where a row's OFF counters start
+  // [width][n_cells]: which of 32 pixels from x on are in each cell from x's on.
+  std::vector<std::uint32_t> cells_;
+  std::uint32_t n_cells_ = 0;  // a multiple of 8
+  std::uint64_t saturated_ = 0, out_of_bounds_ = 0;
+};
+
+// Adds what lies inside the sensor, with the counters' fields at hand. One at a time.
+class Counters::Adder {
+ public:
+  explicit Adder(Counters& to)
+      : to_(to),
+        counts_(to.counts_.data()),
+        touched_(to.touched_.data()),
+        x_map_(to.x_map_.data()),
+        y_map_(to.y_map_.data()),
+        row_at_(to.row_at_.data()),
+        cells_(to.cells_.data()),
+        n_cells_(to.n_cells_),
+        stride_(static_cast<std::uint32_t>(to.stride_)) {}
+  ~Adder() { to_.saturated_ += saturated_; }
+  Adder(const Adder&) = delete;
+  Adder& operator=(const Adder&) = delete;
+
+  void one(std::uint32_t x, std::uint32_t y, std::uint32_t on) {
+    touched_[y_map_[y]] = 1;
+    std::uint16_t& count = counts_[row_at_[y] + on * stride_ + x_map_[x]];
+    const bool full = count == 0xffff;
+    saturated_ += full;
+    count = static_cast<std::uint16_t>(count + !full);
+  }
+
+#ifdef SACCADE_X86
+  // The events of a vector: bit i stands for x + i. kScaled: counters().scaled().
+  template <bool kScaled>
+  SACCADE_AVX2 void vector(std::uint32_t mask, std::uint32_t x, std::uint32_t y, std::uint32_t on) {
+    touched_[y_map_[y]] = 1;
+    std::uint16_t* const at = counts_ + row_at_[y] + on * stride_ + x_map_[x];
+    if constexpr (kScaled) {
+      const std::uint32_t* const cells = cells_ + static_cast<std::size_t>(x) * n_cells_;
+      const __m256i bits = _mm256_set1_epi32(static_cast<int>(mask));
+      for (std::uint32_t i = 0; i < n_cells_; i += 8) add_cells(at + i, bits, cells + i);
+    } else {
+      add_pixels(at, mask & 0xffff);
+      add_pixels(at + 16, mask >> 16);
+    }
+  }
+#endif
+
+ private:
+#ifdef SACCADE_X86
+  SACCADE_AVX2 void add_pixels(std::uint16_t* at, std::uint32_t mask) {
+    const __m256i places = _mm256_setr_epi16(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048,
+                                             4096, 8192, 16384, -32768);
+    const __m256i set = _mm256_and_si256(_mm256_set1_epi16(static_cast<short>(mask)), places);
+    const __m256i n = _mm256_srli_epi16(_mm256_cmpeq_epi16(set, places), 15);
+    auto* const to = reinterpret_cast<__m256i*>(at);
+    const __m256i before = _mm256_loadu_si256(to);
+    _mm256_storeu_si256(to, _mm256_adds_epu16(before, n));
+    const __m256i lost = _mm256_and_si256(_mm256_cmpeq_epi16(before, _mm256_set1_epi16(-1)), n);
+    if (!_mm256_testz_si256(lost, lost)) count_lost(lost);
+  }
+
+  // Adds to eight counters how many of the bits are in each of the cells.
+  SACCADE_AVX2 void add_cells(std::uint16_t* at, __m256i bits, const std::uint32_t* cells) {
+    const __m256i nibble = _mm256_set1_epi8(0xf);
+    const __m256i ones =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+    const __m256i in =
+        _mm256_and_si256(bits, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(cells)));
+    const __m256i low = _mm256_shuffle_epi8(ones, _mm256_and_si256(in, nibble));
+    const __m256i high =
+        _mm256_shuffle_epi8(ones, _mm256_and_si256(_mm256_srli_epi16(in, 4), nibble));
+    const __m256i pairs = _mm256_maddubs_epi16(_mm256_add_epi8(low, high), _mm256_set1_epi8(1));
+    const __m256i sums = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
+    const __m128i n =
+        _mm_packus_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256(sums, 1));
+    auto* const to = reinterpret_cast<__m128i*>(at);
+    const __m128i before = _mm_loadu_si128(to), after = _mm_adds_epu16(before, n);
+    _mm_storeu_si128(to, after);
+    const __m128i lost = _mm_sub_epi16(n, _mm_sub_epi16(after, before));
+    if (!_mm_testz_si128(lost, lost)) count_lost(_mm256_zextsi128_si256(lost));
+  }
+
+  SACCADE_AVX2 void count_lost(__m256i lost) {
+    std::uint16_t lanes[16];
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(lanes), lost);
+    for (const std::uint16_t n : lanes) saturated_ += n;
+  }
+#endif
+
+  Counters& to_;
+  std::uint16_t *counts_, *touched_;
+  const std::uint16_t *x_map_, *y_map_;
+  const std::uint32_t* row_at_;
+  const std::uint32_t* cells_;
+  std::uint32_t n_cells_, stride_;
+  std::uint64_t saturated_ = 0;
+};
+
+}  // namespace saccade
