@@ -78,8 +78,7 @@ class FilterSpec:
 def _check_period(name: str, period: object) -> None:
     if period is None:
         return
-    whole = isinstance(period, int) and not isinstance(period, bool)
-    if not whole or not 1 <= period <= MAX_PERIOD_US:
+    if isinstance(period, bool) or not isinstance(period, int) or not 1 <= period <= MAX_PERIOD_US:
         raise SaccadeError(f"{name} {period} us: must be whole, from 1 us to a minute")
 
 
