@@ -162,7 +162,7 @@ class Display:
     @staticmethod
     def _dropped(prediction: Prediction) -> str:
         """Events dropped, those that filters removed apart: they were asked for."""
-        filtered = prediction.dropped["filter"]
+        filtered = prediction.dropped.get("filter", 0)
         lost = sum(prediction.dropped.values()) - filtered
         return f"dropped {lost:,}" + (f", filtered {filtered:,}" if filtered else "")
 

@@ -44,7 +44,7 @@ nb::tuple apply(EventFilter& self, In<std::uint64_t> t, In<std::uint16_t> x, In<
   saccade::Sifted out{saccade::EventColumns(0), nullptr};
   {
     nb::gil_scoped_release unlocked;
-    out = self.apply(t.data(), x.data(), y.data(), on.data(), n);
+    out = self.apply({t.data(), x.data(), y.data(), on.data()}, n);
   }
   auto* flags = reinterpret_cast<bool*>(out.kept.get());
   const nb::capsule owner(out.kept.get(), [](void* block) noexcept {

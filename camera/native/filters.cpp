@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "decoders/cpu.hpp"
+
 namespace saccade {
 namespace {
 
@@ -17,6 +19,20 @@ constexpr std::uint32_t kHotEvents = 50, kHotTimes = 10;
 template <typename T>
 void copy(Column<T> to, Column<T> from, std::size_t n) {
   std::memcpy(to.get(), from.get(), n * sizeof(T));
+}
+
+// Appends the events that were kept among [begin, end).
+void compact(const Columns& in, const bool* kept, std::size_t begin, std::size_t end,
+             EventColumns& out) {
+  std::size_t size = out.size;
+  for (std::size_t i = begin; i < end; ++i) {
+    out.t[size] = in.t[i];
+    out.x[size] = in.x[i];
+    out.y[size] = in.y[i];
+    out.on[size] = in.on[i];
+    size += kept[i];
+  }
+  out.size = size;
 }
 
 // In memory of its own size, where much more was taken than is used: slices hold on to it.
@@ -62,6 +78,7 @@ EventFilter::EventFilter(int width, int height, const FilterSettings& settings)
       settings_(settings),
       refractory_(static_cast<std::uint32_t>(settings.refractory_us)),
       background_(static_cast<std::uint32_t>(settings.background_us)),
+      wide_(has_avx2()),
       learning_(settings.learn_hot),
       stride_(static_cast<std::size_t>(width) + 2) {
   const std::size_t pixels = static_cast<std::size_t>(width) * height;
@@ -142,47 +159,46 @@ void EventFilter::prefetch(std::uint32_t x, std::uint32_t y) const {
 }
 
 template <unsigned kUsed>
-void EventFilter::run(const std::uint64_t* t, const std::uint16_t* x, const std::uint16_t* y,
-                      const bool* on, std::size_t n, Sifted& out, std::size_t done) {
+void EventFilter::run(const Columns& in, std::size_t begin, std::size_t end, bool* kept) {
   Removed removed;
-  EventColumns& events = out.events;
-  bool* const flags = reinterpret_cast<bool*>(out.kept.get()) + done;
-  std::size_t size = events.size;
-  for (std::size_t i = 0; i < n; ++i) {
+  for (std::size_t i = begin; i < end; ++i) {
     if constexpr (kUsed & (kRefractory | kBackground)) {
-      const std::size_t ahead = std::min(i + kAhead, n - 1);
-      prefetch<(kUsed & kBackground) != 0>(x[ahead], y[ahead]);
+      const std::size_t ahead = std::min(i + kAhead, end - 1);
+      prefetch<(kUsed & kBackground) != 0>(in.x[ahead], in.y[ahead]);
     }
-    const bool kept = keep<kUsed>(t[i], x[i], y[i], on[i], removed);
-    events.t[size] = t[i];
-    events.x[size] = x[i];
-    events.y[size] = y[i];
-    events.on[size] = on[i];
-    flags[i] = kept;
-    size += kept;
+    kept[i] = keep<kUsed>(in.t[i], in.x[i], in.y[i], in.on[i], removed);
   }
-  events.size = size;
   removed_ += removed;
 }
 
-Sifted EventFilter::apply(const std::uint64_t* t, const std::uint16_t* x, const std::uint16_t* y,
-                          const bool* on, std::size_t n) {
-  using Run =
-      void (EventFilter::*)(const std::uint64_t*, const std::uint16_t*, const std::uint16_t*,
-                            const bool*, std::size_t, Sifted&, std::size_t);
+void EventFilter::run(const Columns& in, std::size_t begin, std::size_t end, bool* kept) {
+  using Run = void (EventFilter::*)(const Columns&, std::size_t, std::size_t, bool*);
 #define SACCADE_RUNS(n) \
   &EventFilter::run<n>, &EventFilter::run<n + 1>, &EventFilter::run<n + 2>, &EventFilter::run<n + 3>
   static constexpr std::array<Run, kAll + 1> kRuns{SACCADE_RUNS(0), SACCADE_RUNS(4),
                                                    SACCADE_RUNS(8), SACCADE_RUNS(12)};
 #undef SACCADE_RUNS
+  (this->*kRuns[used_])(in, begin, end, kept);
+}
+
+Sifted EventFilter::apply(const Columns& in, std::size_t n) {
   Sifted out{EventColumns(n), take_block(n)};
+  bool* const kept = reinterpret_cast<bool*>(out.kept.get());
   std::size_t done = 0;
   if (learning_) {  // the second's own events pass
-    const Run run = kRuns[used_];
-    done = learn(t, x, y, n);
-    (this->*run)(t, x, y, on, done, out, 0);
+    const unsigned used = used_;
+    done = learn(in.t, in.x, in.y, n);
+    const unsigned learned = used_;
+    used_ = used;
+    run(in, 0, done, kept);
+    used_ = learned;
   }
-  (this->*kRuns[used_])(t + done, x + done, y + done, on + done, n - done, out, done);
+  run(in, done, n, kept);
+  std::size_t i = 0;
+#ifdef SACCADE_X86
+  if (wide_) i = compact_wide(in, kept, n, out.events);
+#endif
+  compact(in, kept, i, n, out.events);
   out.events = fitted(std::move(out.events), n);
   return out;
 }

@@ -26,11 +26,21 @@ struct Removed {
   Removed& operator+=(const Removed& other);
 };
 
+struct Columns {
+  const std::uint64_t* t;  // us
+  const std::uint16_t *x, *y;
+  const bool* on;
+};
+
 // The events that passed, and for each event that came whether it did.
 struct Sifted {
   EventColumns events;
   MemoryBlock kept;
 };
+
+// Appends the events that were kept of the first of these n, eight at a time; gives how many it
+// looked at.
+std::size_t compact_wide(const Columns& in, const bool* kept, std::size_t n, EventColumns& out);
 
 // All filters in one pass, in this order; a filter sees what those before it let through. State is
 // one time a pixel, so any cutting of the stream gives the same events. One thread at a time.
@@ -49,8 +59,7 @@ class EventFilter {
   // Events whose pixel is true ([height][width]) are removed from now on.
   void mask(const bool* hot);
 
-  Sifted apply(const std::uint64_t* t, const std::uint16_t* x, const std::uint16_t* y,
-               const bool* on, std::size_t n);
+  Sifted apply(const Columns& in, std::size_t n);
 
   // Whether one event passes, for callers without columns: `learn` first, then `keep<used()>`.
   unsigned used() const { return used_; }
@@ -68,7 +77,6 @@ class EventFilter {
   int height() const { return height_; }
 
  private:
-  static constexpr std::uint32_t kHalf = 1u << 31;
   // |a - b| < period, whichever is the later: a clock that falls neither locks a pixel nor opens
   // it, and the difference may wrap.
   template <typename T>
@@ -87,13 +95,14 @@ class EventFilter {
   template <bool kAround>
   void prefetch(std::uint32_t x, std::uint32_t y) const;
   template <unsigned kUsed>
-  void run(const std::uint64_t* t, const std::uint16_t* x, const std::uint16_t* y, const bool* on,
-           std::size_t n, Sifted& out, std::size_t done);
+  void run(const Columns& in, std::size_t begin, std::size_t end, bool* kept);
+  void run(const Columns& in, std::size_t begin, std::size_t end, bool* kept);
 
   int width_, height_;
   FilterSettings settings_;
   std::uint32_t refractory_, background_;  // us
   unsigned used_ = 0;
+  bool wide_;  // eight kept events are gathered at a time
   bool learning_, started_ = false;
   std::uint64_t first_us_ = 0;
   std::vector<std::uint32_t> counts_;  // [height][width], while learning
@@ -106,22 +115,17 @@ class EventFilter {
   Removed removed_;
 };
 
-// Of the pixels in three rows of four, those around the second of the middle one. All are looked
-// at, in a form that compilers make vectors of: which one supports an event is hard to foresee.
+// All eight are looked at without a branch: which of them supports an event is hard to foresee.
 inline bool EventFilter::supported(const std::uint32_t* pixel, std::uint32_t t) const {
-  constexpr std::array<std::uint32_t, 4> kBeside{1, 0, 1, 0}, kRow{1, 1, 1, 0};
-  const std::uint32_t* const row = pixel - 1;
-  // Signed, as that is what every processor compares: shifted by half the range.
-  const std::uint32_t newest = t + (background_ - 1) + kHalf;
-  const auto widest = static_cast<std::int32_t>(2 * (background_ - 1) + kHalf);
-  std::uint32_t found = 0;
-  for (std::size_t i = 0; i < 4; ++i) {
-    const bool above = static_cast<std::int32_t>(newest - (row - stride_)[i]) <= widest;
-    const bool beside = static_cast<std::int32_t>(newest - row[i]) <= widest;
-    const bool below = static_cast<std::int32_t>(newest - (row + stride_)[i]) <= widest;
-    found |= ((above | below) & kRow[i]) | (beside & kBeside[i]);
-  }
-  return found;
+  const std::uint32_t *above = pixel - stride_, *below = pixel + stride_;
+  // `within` of the nearest: the distances shifted so that the smallest is the one to look at.
+  const std::uint32_t latest = t + (background_ - 1);
+  const auto least = [](std::uint32_t a, std::uint32_t b) { return a < b ? a : b; };
+  const std::uint32_t over = least(latest - above[-1], latest - above[1]);
+  const std::uint32_t under = least(latest - below[-1], latest - below[1]);
+  const std::uint32_t beside = least(latest - pixel[-1], latest - pixel[1]);
+  const std::uint32_t straight = least(latest - above[0], latest - below[0]);
+  return least(least(over, under), least(beside, straight)) <= 2 * (background_ - 1);
 }
 
 template <unsigned kUsed>
@@ -131,9 +135,8 @@ inline bool EventFilter::keep(std::uint64_t t, std::uint16_t x, std::uint16_t y,
   removed.region += !inside;
   bool kept = inside;
   if constexpr (kUsed & kPolarity) {
-    const bool wanted = on == (settings_.polarity == Polarity::kOn);
-    removed.polarity += kept & !wanted;
-    kept &= wanted;
+    kept = inside & (on ^ (settings_.polarity == Polarity::kOff));
+    removed.polarity += inside ^ kept;
   }
   if constexpr (kUsed & kHot) {
     if (!kept) return false;

@@ -22,6 +22,8 @@ from saccade.camera.filters import (
 from saccade.camera.recordings import open_recording
 from saccade.camera.slicing import Slice
 
+pytestmark = pytest.mark.usefixtures("both_paths")
+
 SIZES = [(346, 260), (31, 17), (7, 40), (1, 1), (1, 5), (6, 1)]
 
 
