@@ -82,7 +82,10 @@ EventFilter::EventFilter(int width, int height, const FilterSettings& settings)
       learning_(settings.learn_hot),
       stride_(static_cast<std::size_t>(width) + 2) {
   const std::size_t pixels = static_cast<std::size_t>(width) * height;
-  if (learning_) counts_.resize(pixels);
+  if (learning_) {
+    counts_.resize(pixels);
+    hot_.resize((pixels + 31) / 32);  // none is, until the second is over
+  }
   if (settings.refractory_us || settings.background_us)
     times_.assign(stride_ * (static_cast<std::size_t>(height) + 2) + 1, kNever);
   update_used();
@@ -90,7 +93,7 @@ EventFilter::EventFilter(int width, int height, const FilterSettings& settings)
 
 void EventFilter::update_used() {
   used_ = (settings_.polarity != Polarity::kBoth ? kPolarity : 0u) | (!hot_.empty() ? kHot : 0u) |
-          (settings_.refractory_us ? kRefractory : 0u) |
+          (learning_ ? kLearn : 0u) | (settings_.refractory_us ? kRefractory : 0u) |
           (settings_.background_us ? kBackground : 0u);
 }
 
@@ -111,32 +114,24 @@ void EventFilter::move_base(std::uint64_t t) {
   base_us_ = base;
 }
 
-// Counts the events of the first second; gives how many of these n belong to it.
-std::size_t EventFilter::learn(const std::uint64_t* t, const std::uint16_t* x,
-                               const std::uint16_t* y, std::size_t n) {
-  if (!started_ && n) {
-    started_ = true;
-    first_us_ = t[0];
+// Counts an event of the first second; the first one after it, or before its clock, ends it.
+void EventFilter::learn(std::uint64_t t, std::uint16_t x, std::uint16_t y) {
+  if (!learning_) return;  // it ended within this batch
+  if (!started_) first_us_ = t;
+  started_ = true;
+  if (within(t, first_us_, kLearnUs)) {
+    if (x < width_ && y < height_) ++counts_[static_cast<std::size_t>(y) * width_ + x];
+    return;
   }
-  for (std::size_t i = 0; i < n; ++i) {
-    if (!within(t[i], first_us_, kLearnUs)) {
-      const std::vector<std::uint8_t> hot = hot_pixels();
-      mask(reinterpret_cast<const bool*>(hot.data()));
-      learning_ = false;
-      counts_ = {};
-      return i;
-    }
-    if (x[i] < width_ && y[i] < height_) ++counts_[static_cast<std::size_t>(y[i]) * width_ + x[i]];
-  }
-  return n;
+  const std::vector<std::uint8_t> hot = hot_pixels();
+  learning_ = false;
+  counts_ = {};
+  mask(reinterpret_cast<const bool*>(hot.data()));
 }
 
 std::vector<std::uint8_t> EventFilter::hot_pixels() const {
   std::vector<std::uint8_t> hot(static_cast<std::size_t>(width_) * height_);
-  if (!hot_.empty()) {
-    for (std::size_t i = 0; i < hot.size(); ++i) hot[i] = hot_[i / 32] >> i % 32 & 1;
-    return hot;
-  }
+  for (std::size_t i = 0; i < hot.size() && !hot_.empty(); ++i) hot[i] = hot_[i / 32] >> i % 32 & 1;
   for (std::size_t i = 0; i < counts_.size(); ++i) {
     if (counts_[i] < kHotEvents) continue;
     const auto width = static_cast<std::size_t>(width_);
@@ -159,41 +154,29 @@ void EventFilter::prefetch(std::uint32_t x, std::uint32_t y) const {
 }
 
 template <unsigned kUsed>
-void EventFilter::run(const Columns& in, std::size_t begin, std::size_t end, bool* kept) {
+void EventFilter::run(const Columns& in, std::size_t n, bool* kept) {
   Removed removed;
-  for (std::size_t i = begin; i < end; ++i) {
+  for (std::size_t i = 0; i < n; ++i) {
     if constexpr (kUsed & (kRefractory | kBackground)) {
-      const std::size_t ahead = std::min(i + kAhead, end - 1);
+      const std::size_t ahead = std::min(i + kAhead, n - 1);
       prefetch<(kUsed & kBackground) != 0>(in.x[ahead], in.y[ahead]);
     }
     kept[i] = keep<kUsed>(in.t[i], in.x[i], in.y[i], in.on[i], removed);
   }
-  removed_ += removed;
-}
-
-void EventFilter::run(const Columns& in, std::size_t begin, std::size_t end, bool* kept) {
-  using Run = void (EventFilter::*)(const Columns&, std::size_t, std::size_t, bool*);
-#define SACCADE_RUNS(n) \
-  &EventFilter::run<n>, &EventFilter::run<n + 1>, &EventFilter::run<n + 2>, &EventFilter::run<n + 3>
-  static constexpr std::array<Run, kAll + 1> kRuns{SACCADE_RUNS(0), SACCADE_RUNS(4),
-                                                   SACCADE_RUNS(8), SACCADE_RUNS(12)};
-#undef SACCADE_RUNS
-  (this->*kRuns[used_])(in, begin, end, kept);
+  count(removed);
 }
 
 Sifted EventFilter::apply(const Columns& in, std::size_t n) {
+  using Run = void (EventFilter::*)(const Columns&, std::size_t, bool*);
+#define SACCADE_RUNS(n) \
+  &EventFilter::run<n>, &EventFilter::run<n + 1>, &EventFilter::run<n + 2>, &EventFilter::run<n + 3>
+  static constexpr std::array<Run, kAll + 1> kRuns{
+      SACCADE_RUNS(0),  SACCADE_RUNS(4),  SACCADE_RUNS(8),  SACCADE_RUNS(12),
+      SACCADE_RUNS(16), SACCADE_RUNS(20), SACCADE_RUNS(24), SACCADE_RUNS(28)};
+#undef SACCADE_RUNS
   Sifted out{EventColumns(n), take_block(n)};
   bool* const kept = reinterpret_cast<bool*>(out.kept.get());
-  std::size_t done = 0;
-  if (learning_) {  // the second's own events pass
-    const unsigned used = used_;
-    done = learn(in.t, in.x, in.y, n);
-    const unsigned learned = used_;
-    used_ = used;
-    run(in, 0, done, kept);
-    used_ = learned;
-  }
-  run(in, done, n, kept);
+  (this->*kRuns[used_])(in, n, kept);
   std::size_t i = 0;
 #ifdef SACCADE_X86
   if (wide_) i = compact_wide(in, kept, n, out.events);

@@ -47,7 +47,14 @@ std::size_t compact_wide(const Columns& in, const bool* kept, std::size_t n, Eve
 class EventFilter {
  public:
   // Filters that only some settings use; region and sensor are always looked at.
-  enum Used : unsigned { kPolarity = 1, kHot = 2, kRefractory = 4, kBackground = 8, kAll = 15 };
+  enum Used : unsigned {
+    kPolarity = 1,
+    kHot = 2,
+    kRefractory = 4,
+    kBackground = 8,
+    kLearn = 16,
+    kAll = 31
+  };
   static constexpr std::uint64_t kLearnUs = 1'000'000;
   static constexpr std::uint64_t kMaxPeriodUs = 60'000'000;
   // Times are kept in 32 bits, as offsets up to this from a base that moves with the clock. What
@@ -61,11 +68,10 @@ class EventFilter {
 
   Sifted apply(const Columns& in, std::size_t n);
 
-  // Whether one event passes, for callers without columns: `learn` first, then `keep<used()>`.
+  // Whether one event passes, for callers without columns: kUsed is `used()`, asked before every
+  // batch, and `removed` goes to `count` after it.
   unsigned used() const { return used_; }
-  void learn(std::uint64_t t, std::uint16_t x, std::uint16_t y) {
-    if (learning_) learn(&t, &x, &y, 1);
-  }
+  void count(const Removed& removed) { removed_ += removed; }
   template <unsigned kUsed>
   bool keep(std::uint64_t t, std::uint16_t x, std::uint16_t y, bool on, Removed& removed);
 
@@ -89,14 +95,12 @@ class EventFilter {
   bool supported(const std::uint32_t* pixel, std::uint32_t t) const;
   void move_base(std::uint64_t t);
 
-  std::size_t learn(const std::uint64_t* t, const std::uint16_t* x, const std::uint16_t* y,
-                    std::size_t n);
+  void learn(std::uint64_t t, std::uint16_t x, std::uint16_t y);
   void update_used();
   template <bool kAround>
   void prefetch(std::uint32_t x, std::uint32_t y) const;
   template <unsigned kUsed>
-  void run(const Columns& in, std::size_t begin, std::size_t end, bool* kept);
-  void run(const Columns& in, std::size_t begin, std::size_t end, bool* kept);
+  void run(const Columns& in, std::size_t n, bool* kept);
 
   int width_, height_;
   FilterSettings settings_;
@@ -106,7 +110,7 @@ class EventFilter {
   bool learning_, started_ = false;
   std::uint64_t first_us_ = 0;
   std::vector<std::uint32_t> counts_;  // [height][width], while learning
-  std::vector<std::uint32_t> hot_;     // a bit a pixel, row by row, where masked
+  std::vector<std::uint32_t> hot_;     // a bit a pixel, row by row
   // [height + 2][width + 2]: when each pixel last had an event that came as far as the background
   // filter, from `base_us_` on; a rim of pixels that never have one spares the test for it.
   std::vector<std::uint32_t> times_;
@@ -131,6 +135,7 @@ inline bool EventFilter::supported(const std::uint32_t* pixel, std::uint32_t t) 
 template <unsigned kUsed>
 inline bool EventFilter::keep(std::uint64_t t, std::uint16_t x, std::uint16_t y, bool on,
                               Removed& removed) {
+  if constexpr (kUsed & kLearn) learn(t, x, y);
   const bool inside = (x - settings_.x < settings_.width) & (y - settings_.y < settings_.height);
   removed.region += !inside;
   bool kept = inside;
