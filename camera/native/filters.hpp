@@ -144,10 +144,10 @@ inline bool EventFilter::keep(std::uint64_t t, std::uint16_t x, std::uint16_t y,
     removed.polarity += inside ^ kept;
   }
   if constexpr (kUsed & kHot) {
-    if (!kept) return false;
-    const std::size_t i = static_cast<std::size_t>(y) * width_ + x;
-    kept = !(hot_[i / 32] >> i % 32 & 1);
-    removed.hot += !kept;
+    const bool before = kept;
+    const std::size_t i = before ? static_cast<std::size_t>(y) * width_ + x : 0;
+    kept = before & ~(hot_[i / 32] >> i % 32);
+    removed.hot += before ^ kept;
   }
   if constexpr (kUsed & (kRefractory | kBackground)) {
     if (!kept) return false;
