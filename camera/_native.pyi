@@ -34,6 +34,45 @@ class FrameMaker:
     @property
     def out_of_bounds(self) -> int: ...
 
+class Polarity(enum.Enum):
+    both = 0
+    on = 1
+    off = 2
+
+class EventFilter:
+    """See saccade.camera.filters; the region is x, y, columns, rows; a period of 0 us is off."""
+
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        x: int,
+        y: int,
+        columns: int,
+        rows: int,
+        polarity: Polarity,
+        learn_hot: bool,
+        refractory_us: int,
+        background_us: int,
+    ) -> None: ...
+    def mask(self, hot: NDArray[np.bool_]) -> None:
+        """Masks these pixels from now on, bool [height, width]."""
+
+    def apply(
+        self,
+        t: NDArray[np.uint64],
+        x: NDArray[np.uint16],
+        y: NDArray[np.uint16],
+        on: NDArray[np.bool_],
+    ) -> tuple[_Columns, NDArray[np.bool_]]:
+        """The columns of the events that pass, and for each of the N whether it did."""
+
+    def hot_pixels(self) -> NDArray[np.bool_]: ...
+    @property
+    def learning(self) -> bool: ...
+    @property
+    def removed(self) -> dict[str, int]: ...
+
 class Simulator:
     def __init__(
         self,

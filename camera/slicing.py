@@ -4,6 +4,9 @@ Slices follow the sensor's clock and come in order. A clock that steps back a li
 events in the slice being filled; one that falls by more than `RESET_US`, or leaps over more than
 `MAX_EMPTY_SLICES` slices, starts the grid anew (counted in `restarts`), so that a damaged stamp can
 neither grow a slice without bound nor flood the encoder with empty ones.
+
+Where a filter removes events, the clock is still that of all: windows begin, end and restart as
+they would without the filter, and hold the events that it kept. Slices by count hold kept events.
 """
 
 from __future__ import annotations
@@ -52,13 +55,31 @@ class Slice:
         return max((int(p.t.max()) for p in self.packets if len(p)), default=self.t_end_us)
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a filter left of a packet of N events.
+
+    Attributes:
+        events: those that it kept.
+        flags: bool [N], True for each of them.
+    """
+
+    events: Packet
+    flags: NDArray[np.bool_]
+
+    def split(self, n: int) -> tuple[Kept, Kept]:
+        """What it left of the first n events, and of those behind them."""
+        m = int(np.count_nonzero(self.flags[:n]))
+        return Kept(self.events[:m], self.flags[:n]), Kept(self.events[m:], self.flags[n:])
+
+
 class Slicer(Protocol):
     """Takes packets in order and gives the slices that they complete."""
 
     restarts: int
 
-    def feed(self, packet: Packet) -> Iterator[Slice]:
-        """The slices that this packet completes."""
+    def feed(self, packet: Packet, kept: Kept | None = None) -> Iterator[Slice]:
+        """The slices that this packet completes, of the events in `kept` where it is given."""
         ...
 
     def finish(self) -> Iterator[Slice]:
@@ -75,6 +96,8 @@ class _Buffer:
         self.end = 0
 
     def append(self, packet: Packet, times: NDArray[np.uint64]) -> None:
+        if not len(packet):
+            return
         self.parts.append((self.end, packet, times))
         self.end += len(packet)
 
@@ -84,13 +107,6 @@ class _Buffer:
             if int(times[-1]) >= t_us:
                 return start + int(np.searchsorted(times, np.uint64(max(t_us, 0))))
         return self.end
-
-    def time_from(self, t_us: int) -> int:
-        """Time of the first event at or after `t_us`; that itself where there is none."""
-        for _, _, times in self.parts:
-            if int(times[-1]) >= t_us:
-                return int(times[np.searchsorted(times, np.uint64(t_us))])
-        return t_us
 
     def take(self, first: int, last: int) -> tuple[Packet, ...]:
         return tuple(
@@ -120,9 +136,9 @@ class TimeSlicer:
         self._begin: int | None = None
         self._newest = 0
         self._first = 0  # no slice may reach back before this event: the grid began there
-        self._covered = 0
+        self._covered_us = 0  # every event before this time has had its slices
 
-    def feed(self, packet: Packet) -> Iterator[Slice]:
+    def feed(self, packet: Packet, kept: Kept | None = None) -> Iterator[Slice]:
         """The slices that are over now that the clock has reached this packet's last event."""
         while len(packet):
             if self._begin is None:
@@ -130,17 +146,22 @@ class TimeSlicer:
             times = _rising(packet.t, self._newest)
             n = len(times)
             if n:
-                self._newest = int(times[-1])
-                self._buffer.append(packet[:n], times)
-                yield from self._cut(self._newest)
+                before, self._newest = self._newest, int(times[-1])
+                if kept is None:
+                    self._buffer.append(packet[:n], times)
+                else:
+                    inside, kept = kept.split(n)
+                    rising = inside.events.t if times is packet.t else times[inside.flags]
+                    self._buffer.append(inside.events, rising)
+                yield from self._cut(times, before)
                 packet = packet[n:]
             else:
                 yield from self._restart()
 
     def finish(self) -> Iterator[Slice]:
-        """The window being filled, where it holds an event that no slice before it held."""
+        """The window being filled, where an event fell into it and into no window before it."""
         if self._begin is not None and self._begin <= self._newest:
-            if self._covered < self._buffer.end:
+            if self._covered_us <= self._newest:
                 yield self._slice(self._begin)
             self._begin += self.stride_us
 
@@ -148,19 +169,23 @@ class TimeSlicer:
         yield from self.finish()
         self.restarts += 1
         self._begin = None
+        self._covered_us = 0
         self._first = self._buffer.end
         self._buffer.discard_before(self._first)
 
-    def _cut(self, now_us: int) -> Iterator[Slice]:
+    def _cut(self, times: NDArray[np.uint64], before_us: int) -> Iterator[Slice]:
+        """The windows that the clock, from `before_us` over `times`, has left behind."""
         assert self._begin is not None
         empty = 0
-        while self._begin + self.window_us <= now_us:
-            cut = self._slice(self._begin)
-            empty = 0 if cut.n_events else empty + 1
+        while self._begin + self.window_us <= self._newest:
+            begin = self._begin
+            cut = self._slice(begin)
+            silent = not cut.n_events and begin > before_us and not _any(times, begin, cut.t_end_us)
+            empty = empty + 1 if silent else 0
             if empty > MAX_EMPTY_SLICES:
                 self.restarts += 1
-                following = self._buffer.time_from(self._begin + self.stride_us)
-                self._begin += (following - self._begin) // self.stride_us * self.stride_us
+                strides = (_next(times, begin + self.stride_us) - begin) // self.stride_us
+                self._begin = begin + strides * self.stride_us
                 empty = 0
                 continue
             yield cut
@@ -171,7 +196,7 @@ class TimeSlicer:
         first = max(self._buffer.index_at(begin), self._first)
         last = max(self._buffer.index_at(end), first)
         packets = self._buffer.take(first, last)
-        self._covered = max(self._covered, last)
+        self._covered_us = end
         self._buffer.discard_before(self._buffer.index_at(begin + self.stride_us))
         return Slice(begin, end, first, last, packets)
 
@@ -188,10 +213,10 @@ class CountSlicer:
         self._first = 0
         self._covered = 0
 
-    def feed(self, packet: Packet) -> Iterator[Slice]:
-        """The slices that this packet fills."""
-        if len(packet):
-            self._buffer.append(packet, packet.t)
+    def feed(self, packet: Packet, kept: Kept | None = None) -> Iterator[Slice]:
+        """The slices that this packet, or what was kept of it, fills."""
+        packet = packet if kept is None else kept.events
+        self._buffer.append(packet, packet.t)
         while self._first + self.count <= self._buffer.end:
             yield self._slice(self._first + self.count)
 
@@ -209,6 +234,19 @@ class CountSlicer:
         self._first += self.stride
         self._buffer.discard_before(self._first)
         return cut
+
+
+def _next(times: NDArray[np.uint64], t_us: int) -> int:
+    """The first of these rising times at or after `t_us`; that itself where there is none."""
+    if int(times[-1]) < t_us:
+        return t_us
+    return int(times[np.searchsorted(times, np.uint64(t_us))])
+
+
+def _any(times: NDArray[np.uint64], begin_us: int, end_us: int) -> bool:
+    """Whether one of these rising times lies in [begin, end)."""
+    first, last = np.searchsorted(times, np.array([begin_us, end_us], np.uint64))
+    return bool(first < last)
 
 
 def _positive(name: str, value: int, unit: str) -> int:

@@ -6,13 +6,25 @@ import contextlib
 import io
 import os
 import sys
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
 
 from saccade.camera.errors import SaccadeError, printable
+from saccade.stream.options import (
+    Background,
+    Frame,
+    From,
+    Geometry,
+    HotPixels,
+    MaxRate,
+    ModelName,
+    Polarity,
+    Refractory,
+    Roi,
+    To,
+)
 
 app = typer.Typer(
     name="saccade",
@@ -28,29 +40,6 @@ labels_app = typer.Typer(
 app.add_typer(labels_app, name="labels")
 
 DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
-
-
-class Frame(str, Enum):
-    """Values of --frame."""
-
-    paper = "paper"
-    signed = "signed"
-    clamped = "clamped"
-
-
-Geometry = Annotated[
-    Optional[str],  # noqa: UP007 (typer reads annotations at run time, on 3.10 too)
-    typer.Option(help="Sensor size WIDTHxHEIGHT, for recordings that do not say it."),
-]
-From = Annotated[
-    Optional[str],  # noqa: UP007
-    typer.Option("--from", help="Begin this long after the first event: 1s, 500ms."),
-]
-To = Annotated[
-    Optional[str],  # noqa: UP007
-    typer.Option("--to", help="End this long after the first event."),
-]
-ModelName = Annotated[str, typer.Option(help="A bundled model's name or a model folder.")]
 
 
 @app.command()
@@ -101,11 +90,18 @@ def run(
     fail_on_drop: Annotated[
         bool,
         typer.Option(
-            "--fail-on-drop", help="Exit with 3 where an event was lost, gaps of --stride aside."
+            "--fail-on-drop",
+            help="Exit with 3 where an event was lost, gaps of --stride and filters aside.",
         ),
     ] = False,
     start: From = None,
     stop: To = None,
+    roi: Roi = None,
+    polarity: Polarity = None,
+    hot_pixels: HotPixels = None,
+    refractory: Refractory = None,
+    background: Background = None,
+    max_rate: MaxRate = None,
 ) -> None:
     """Label a recording and publish the labels."""
     from saccade.stream.run import RunOptions, run_source
@@ -132,6 +128,12 @@ def run(
         wait_for=wait_for,
         start=start,
         stop=stop,
+        roi=roi,
+        polarity=polarity.value if polarity else None,
+        hot_pixels=hot_pixels,
+        refractory=refractory,
+        background=background,
+        max_rate=max_rate,
     )
     dropped = run_source(options)
     if dropped and fail_on_drop:
@@ -167,6 +169,21 @@ def inspect(
     from saccade.stream.report import inspect_file
 
     inspect_file(file, as_json=as_json, geometry=geometry)
+
+
+@app.command("hot-pixels")
+def hot_pixels(
+    source: Annotated[str, typer.Argument(metavar="IN", help="A recording, read by content.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="MASK", help="The file to write, a line x,y for each pixel.")
+    ],
+    start: From = None,
+    geometry: Geometry = None,
+) -> None:
+    """Learn the hot pixels of a second of a recording, for `saccade run --hot-pixels MASK`."""
+    from saccade.stream.hot_pixels import learn_hot_pixels
+
+    learn_hot_pixels(source, out, start=start, geometry=geometry)
 
 
 @app.command()

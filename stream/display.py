@@ -6,7 +6,7 @@ import math
 import sys
 import textwrap
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -115,7 +115,7 @@ class Display:
         return (
             f"{self._seconds(prediction):8.3f} s  {best}  |  {prediction.n_events} events, "
             f"{prediction.timing.latency_us / 1000:.1f} ms, "
-            f"dropped {sum(prediction.dropped.values())}"
+            f"{self._dropped(prediction)}"
         )
 
     def panel(self, prediction: Prediction) -> RenderableType:
@@ -156,24 +156,37 @@ class Display:
             f"{(prediction.t_end_us - prediction.t_begin_us) / 1000:g} ms",
             f"latency {prediction.timing.latency_us / 1000:.1f} ms",
             f"backlog {self._pipeline.backlog}",
-            f"dropped {sum(prediction.dropped.values()):,}",
+            self._dropped(prediction),
         ]
+
+    @staticmethod
+    def _dropped(prediction: Prediction) -> str:
+        """Events dropped, those that filters removed apart: they were asked for."""
+        filtered = prediction.dropped.get("filter", 0)
+        lost = sum(prediction.dropped.values()) - filtered
+        return f"dropped {lost:,}" + (f", filtered {filtered:,}" if filtered else "")
 
     def summary(self) -> None:
         """The exit summary."""
         total = self._pipeline.summary
         lost = sum(total.dropped.values())
-        stages = ", ".join(f"{stage} {n:,}" for stage, n in total.dropped.items() if n)
+        stages = _listed(total.dropped)
+        removed = _listed(total.filtered)
         latency = total.latency_us
         rate = total.events_in / total.seconds / 1e6 if total.seconds else 0.0
         self._print(
             f"\n{total.events_in:,} events in, {total.events_published:,} published, "
             f"{lost:,} dropped{f' ({stages})' if stages else ''}\n"
+            f"{f'filtered: {removed}' + chr(10) if removed else ''}"
             f"{total.slices:,} slices, {total.labels:,} labels in {total.seconds:.2f} s "
             f"({rate:.2f} Mev/s)\n"
             f"event to label, ms: p50 {latency.p50 / 1000:.2f}, p90 {latency.p90 / 1000:.2f}, "
             f"p99 {latency.p99 / 1000:.2f}, max {latency.max / 1000:.2f}"
         )
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {n:,}" for name, n in counts.items() if n)
 
 
 def _flow(facts: list[str], width: int) -> str:

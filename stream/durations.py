@@ -1,4 +1,4 @@
-"""Times as users write them: 30ms, 500us, 2s; and speeds: 1.0, 2.0, max."""
+"""Times as users write them: 30ms, 500us, 2s; speeds: 1.0, 2.0, max; and rates: 500k, 10M."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 
 from saccade.camera.errors import SaccadeError
 
+_FACTORS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 _UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000}
 # An hour of recording in 3.6 s, or a second of it in 17 minutes: beyond, clocks overflow.
 _SLOWEST, _FASTEST = 0.001, 1000.0
@@ -71,3 +72,16 @@ def parse_speed(text: str | float) -> float:
             f"speed {text}: must be from {_SLOWEST:g} to {_FASTEST:g} (1.0 is real time), or max"
         )
     return speed
+
+
+def parse_rate(text: str) -> float:
+    """Events per second of a text such as `10M`, `500k` or `1e7`.
+
+    Raises:
+        SaccadeError: no positive number, or another letter than k, M or G.
+    """
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+(?:[eE][0-9]{1,2})?)\s*([kMG]?)\s*", text)
+    rate = float(match[1]) * _FACTORS[match[2]] if match else 0.0
+    if rate <= 0:
+        raise SaccadeError(f"max-rate {text!r}: write events per second, such as 10M or 500k")
+    return rate

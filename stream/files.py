@@ -14,7 +14,11 @@ from saccade.stream.statistics import Summary
 
 
 def refuse_overwriting(
-    source: str, labels: str | None, outs: Sequence[str], summary: Path | None
+    source: str,
+    labels: str | None,
+    outs: Sequence[str],
+    summary: Path | None,
+    mask: str | None = None,
 ) -> None:
     """Refuses to write over what is read, or over another output.
 
@@ -23,13 +27,16 @@ def refuse_overwriting(
         labels: the label file's path, or words.
         outs: the URIs of `--out`.
         summary: the path of `--summary`.
+        mask: the path of the hot pixels' file.
 
     Raises:
-        SaccadeError: an output is the recording, the label file, or named twice.
+        SaccadeError: an output is one of the files that are read, or named twice.
     """
     taken = {_identity(source): "the recording"}
     if labels and "," not in labels:
         taken.setdefault(_identity(labels), "the label file")
+    if mask:
+        taken.setdefault(_identity(mask), "the hot pixels' file")
     written = [uri.removeprefix("jsonl:") for uri in outs if uri.startswith("jsonl:")]
     for path in [*written, *([os.fspath(summary)] if summary else [])]:
         identity = "-" if path == "-" else _identity(path)

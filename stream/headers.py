@@ -21,14 +21,18 @@ class Dropped(Struct, frozen=True, kw_only=True):
 
     Attributes:
         source: refused by the decoder or the camera.
+        filter: removed by the event filters, as was asked for.
         queue: in slices that were dropped because a later stage fell behind.
         slice: between two strided windows, in no slice.
+        rate: in slices beyond the limit to the rate of events.
         publish: in slices whose labels no sink took.
     """
 
     source: Count = 0
+    filter: Count = 0
     queue: Count = 0
     slice: Count = 0
+    rate: Count = 0
     publish: Count = 0
 
 

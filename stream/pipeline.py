@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
 from saccade.camera.errors import RecordingError, SaccadeError
+from saccade.camera.filters import EventFilter, FilterSpec, RateLimit
 from saccade.camera.frames import FrameKind, FrameMaker
 from saccade.camera.recordings import Recording, open_recording
 from saccade.camera.seeking import Section
@@ -21,8 +22,9 @@ from saccade.engines.onnx import OnnxEngine
 from saccade.stream.durations import parse_section_us, parse_speed
 from saccade.stream.prediction import Encoded, Framed, Prediction, Timing
 from saccade.stream.prefetch import Prefetch
-from saccade.stream.replay import Replay, TimedSlice
+from saccade.stream.replay import Replay, Sieve, TimedSlice
 from saccade.stream.settings import check_geometry_pair, check_whole, make_slicer
+from saccade.stream.stages import encode, make_frames
 from saccade.stream.statistics import Latencies, Ledger, Summary
 
 T = TypeVar("T")
@@ -65,14 +67,15 @@ class Pipeline:
         geometry: tuple[int, int] | None = None,
         start: str | int | None = None,
         stop: str | int | None = None,
+        filters: FilterSpec | None = None,
+        max_rate: float | None = None,
     ) -> None:
         """Opens the source and loads the model.
 
         Args:
             source: a recording's path, or an open recording (then closing it is the caller's).
             model: a bundled model's name, a model folder, or a loaded model.
-            labels: words of the model's label bank, a sequence or as `--labels` takes them; all
-                when None.
+            labels: words of the model's bank, a sequence or as `--labels` takes them; None is all.
             window: length of a slice, "30ms" or microseconds; 30 ms when `count` is None too.
             count: events per slice, instead of a window.
             stride: from one slice to the next, a duration with `window`, events with `count`; by
@@ -85,6 +88,8 @@ class Pipeline:
             geometry: (width, height) for recordings that do not say it.
             start, stop: labels only from the first event at or after `start` up to the first at or
                 after `stop`: "1s" or microseconds after the recording's first event.
+            filters: which events frames are made of; windows of time stay where all put them.
+            max_rate: events per second beyond which whole slices are dropped (`RateLimit`).
 
         Raises:
             SaccadeError: a setting, the source, the model or the labels are refused, in one line.
@@ -94,11 +99,13 @@ class Pipeline:
         check_geometry_pair(geometry)
         replay_speed = parse_speed(speed)
         section = parse_section_us(start, stop)
+        limit = None if max_rate is None else RateLimit(max_rate)
         self.model = model if isinstance(model, Model) else load_model(model)
         bank = self.model.labels()
         if labels is not None:
             bank = bank.select(read_labels(labels) if isinstance(labels, str) else labels)
         self.bank = bank
+        self.ledger = Ledger()
         self._scorer = LabelScorer(bank, self.model.manifest.embedding.scale, top)
         spec = self.model.frame_spec(frame)
         self._owns_engine = engine is None
@@ -107,16 +114,20 @@ class Pipeline:
         self._owned = isinstance(source, str | Path)
         opened = open_recording(source, geometry) if isinstance(source, str | Path) else source
         self.recording: Recording = opened
-        self._frame_maker = FrameMaker(opened.width, opened.height, spec)
-        self._replay = Replay(Section(opened, *section), slicer, replay_speed, loop)
+        try:
+            self._frame_maker = FrameMaker(opened.width, opened.height, spec)
+            chosen = EventFilter(opened.width, opened.height, filters) if filters else None
+        except SaccadeError:
+            self._release()
+            raise
+        sieve = Sieve(chosen, limit, lambda cut: self.ledger.drop(cut.first, cut.last, "rate"))
+        self._replay = Replay(Section(opened, *section), slicer, replay_speed, loop, sieve)
         self._slicer = slicer
         self._drops = not math.isinf(replay_speed)
-        self.ledger = Ledger()
         self.latencies = Latencies()
         self.labelled = 0
         self._stages: list[Prefetch[TimedSlice] | Prefetch[Framed] | Prefetch[Encoded]] = []
-        self._started = 0.0
-        self._ended = 0.0
+        self._started = self._ended = 0.0
         self._exhausted = self._broken_off = False
         self._closing = threading.Lock()
 
@@ -164,14 +175,14 @@ class Pipeline:
             nbytes=lambda timed: timed.cut.n_events * EVENT_BYTES,
         )
         frames = Prefetch(
-            self._frames(slices),
+            make_frames(self._frame_maker, slices),
             FRAME_QUEUE,
             name="frame",
             on_drop=self._dropper(lambda framed: framed.timed),
             stale=lambda framed: _stale(framed.timed),
         )
         encoded = Prefetch(
-            self._encode(frames),
+            encode(self._engine, self._scorer, frames),
             FRAME_QUEUE,
             name="encode",
             on_drop=self._dropper(lambda encoded: encoded.framed.timed),
@@ -190,28 +201,11 @@ class Pipeline:
 
         return drop
 
-    def _frames(self, slices: Iterable[TimedSlice]) -> Iterator[Framed]:
-        for timed in slices:
-            started = time.perf_counter_ns()
-            frame = self._frame_maker.make(timed.cut.packets)
-            yield Framed(timed, frame, (time.perf_counter_ns() - started) / 1000)
-
-    def _encode(self, frames: Iterable[Framed]) -> Iterator[Encoded]:
-        for framed in frames:
-            started = time.perf_counter_ns()
-            self._engine.input[0] = framed.frame  # copied to each channel
-            self._engine.run(1)
-            embedding = self._engine.output[0].copy()
-            encode_us = (time.perf_counter_ns() - started) / 1000
-            labels, scores = self._scorer(embedding)
-            label_us = (time.perf_counter_ns() - started) / 1000 - encode_us
-            yield Encoded(framed, embedding, labels, scores, encode_us, label_us)
-
     def _predict(self, seq: int, encoded: Encoded) -> Prediction:
         timed = encoded.framed.timed
         cut = timed.cut
         dropped = self.ledger.publish(cut.first, cut.last)
-        dropped["source"] = timed.source_dropped
+        dropped |= timed.refused
         published_ns = time.monotonic_ns()
         latency_us = (published_ns - timed.received_ns) / 1000
         self.latencies.add(latency_us)
@@ -265,6 +259,9 @@ class Pipeline:
             self.ledger.drop(0, self._replay.events)
         self.ledger.close(self._replay.events)
         self._ended = time.monotonic()
+        self._release()
+
+    def _release(self) -> None:
         if self._owns_engine:
             self._engine.close()
         if self._owned:
@@ -282,16 +279,18 @@ class Pipeline:
         None is on its way once the iteration has ended or `close` was called.
         """
         published, dropped = self.ledger.snapshot()  # before events_in, which only grows
-        dropped["source"] = self._replay.source_dropped
+        filtered = self._replay.filtered
+        dropped |= {"source": self._replay.source_dropped, "filter": sum(filtered.values())}
         ended = self._ended or time.monotonic()
         return Summary(
-            events_in=self._replay.events + dropped["source"],
+            events_in=self._replay.events + dropped["source"] + dropped["filter"],
             events_published=published,
             dropped=dropped,
             slices=self._replay.slices,
             labels=self.labelled,
             latency_us=self.latencies.summary(),
             seconds=round(ended - self._started, 6) if self._started else 0.0,
+            filtered=filtered,
         )
 
 

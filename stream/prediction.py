@@ -40,7 +40,8 @@ class Prediction:
         scores: their probabilities over all labels in use.
         embedding: float32 [dimension], L2-normalised, in the model's space.
         frame: float32 [size, size], what the encoder saw.
-        dropped: events lost so far by stage: source, queue, slice, publish.
+        dropped: events lost so far by stage: source, filter, queue, slice, rate,
+            publish.
         timing: everything that differs from run to run.
     """
 

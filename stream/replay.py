@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
+from saccade.camera.filters import EventFilter, RateLimit
 from saccade.camera.seeking import Section
-from saccade.camera.slicing import Slice, Slicer
+from saccade.camera.slicing import Kept, Slice, Slicer
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +26,48 @@ class TimedSlice:
         received_ns: arrival of its last event, on `time.monotonic_ns()`'s clock. At a set speed
             that is when the recording's clock says it happened, at speed max when it was decoded.
         left_ns: when it left the source, on the same clock.
-        decode_us: time spent reading, decoding and slicing since the slice before it.
-        source_dropped: events that the source had dropped by then, cumulative.
+        decode_us: time spent reading, decoding, filtering and slicing since the slice before it.
+        refused: events that never came to a slice by then, cumulative: by `source` and `filter`.
     """
 
     cut: Slice
     received_ns: int
     left_ns: int
     decode_us: float
-    source_dropped: int
+    refused: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Sieve:
+    """What lets only some of the events through.
+
+    Attributes:
+        filters: removes events before they are cut into slices.
+        limit: drops whole slices that are beyond it.
+        on_drop: is told of each of these.
+    """
+
+    filters: EventFilter | None
+    limit: RateLimit | None
+    on_drop: Callable[[Slice], None]
+
+    def drops(self, cut: Slice) -> bool:
+        """Whether the next slice is beyond the limit."""
+        dropped = self.limit is not None and not self.limit.allows(cut)
+        if dropped:
+            self.on_drop(cut)
+        return dropped
 
 
 class Replay:
     """A passive source of slices; iterate it once, on whichever thread."""
 
-    def __init__(self, section: Section, slicer: Slicer, speed: float, loop: bool) -> None:
+    def __init__(
+        self, section: Section, slicer: Slicer, speed: float, loop: bool, sieve: Sieve
+    ) -> None:
         """Slices of `section`; `speed` 1.0 is real time, infinity as fast as they are taken."""
         self._section = section
+        self._sieve = sieve
         self._slicer = slicer
         self._pacer = None if math.isinf(speed) else _Pacer(speed)
         self._loop = loop
@@ -49,11 +75,17 @@ class Replay:
         self._decoded = 0
         self.events = 0  # that have left, in a slice or between two
         self.source_dropped = 0
+        self.filtered: dict[str, int] = sieve.filters.removed if sieve.filters else {}
         self.slices = 0
 
     def stop(self) -> None:
         """Nothing more leaves: what is not yet due or not yet a whole slice never happened."""
         self._stop.set()
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """Events read so far that come to no slice, by the stage that refused them."""
+        return {"source": self.source_dropped, "filter": sum(self.filtered.values())}
 
     def __iter__(self) -> Iterator[TimedSlice]:
         started = time.perf_counter_ns()
@@ -66,7 +98,9 @@ class Replay:
                 return
             self.slices += 1
             self.events = max(self.events, cut.last)
-            yield TimedSlice(cut, received_ns, time.monotonic_ns(), decode_us, self.source_dropped)
+            if not self._sieve.drops(cut):
+                left_ns = time.monotonic_ns()
+                yield TimedSlice(cut, received_ns, left_ns, decode_us, self.refused)
             started = time.perf_counter_ns()
         if not self._stop.is_set():
             self.events = self._decoded
@@ -75,8 +109,9 @@ class Replay:
         damage: RecordingError | None = None
         try:
             for packet in self._packets():
-                self._decoded += len(packet)
-                yield from self._slicer.feed(packet)
+                kept = self._sift(packet)
+                self._decoded += len(packet if kept is None else kept.events)
+                yield from self._slicer.feed(packet, kept)
                 if self._stop.is_set():
                     return
         except RecordingError as error:
@@ -85,6 +120,14 @@ class Replay:
         if damage is not None:
             self.events = self._decoded
             raise damage
+
+    def _sift(self, packet: Packet) -> Kept | None:
+        filters = self._sieve.filters
+        if filters is None:
+            return None
+        kept = Kept(*filters.sift(packet))
+        self.filtered = filters.removed
+        return kept
 
     def _packets(self) -> Iterator[Packet]:
         offset = 0

@@ -6,11 +6,13 @@ import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from saccade.camera.filters import LEARN
 from saccade.camera.frames import FrameKind
 from saccade.stream.display import Display
+from saccade.stream.durations import parse_rate
 from saccade.stream.files import SummaryFile, refuse_overwriting
 from saccade.stream.pipeline import Pipeline
-from saccade.stream.settings import parse_geometry
+from saccade.stream.settings import parse_filters, parse_geometry
 from saccade.stream.signals import Signals
 from saccade.stream.sinks import Sink, open_sinks
 from saccade.stream.wire import new_run_id
@@ -37,19 +39,27 @@ class RunOptions:
     wait_for: int
     start: str | None = None
     stop: str | None = None
+    roi: str | None = None
+    polarity: str | None = None
+    hot_pixels: str | None = None
+    refractory: str | None = None
+    background: str | None = None
+    max_rate: str | None = None
 
 
 def run_source(options: RunOptions) -> int:
     """Runs to the end of the source, or until SIGINT or SIGTERM; gives the events lost.
 
-    Events that lie between strided windows were asked for and are not lost.
+    Events that a filter removed, or that lie between strided windows, were asked for and are not
+    lost.
 
     Raises:
         SaccadeError: a setting or an address is refused, or the recording is damaged; then every
             slice before the damage was published and the summary shown.
         KeyboardInterrupt: a signal before the first slice, or a second one.
     """
-    refuse_overwriting(options.source, options.labels, options.out, options.summary)
+    mask = None if options.hot_pixels == LEARN else options.hot_pixels
+    refuse_overwriting(options.source, options.labels, options.out, options.summary, mask)
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
         sinks = open_sinks(options.out, options.stream, new_run_id(), options.wait_for)
@@ -65,7 +75,7 @@ def run_source(options: RunOptions) -> int:
             pipeline.close()
             summary.write(pipeline.summary)
             display.summary()
-        return sum(n for stage, n in pipeline.summary.dropped.items() if stage != "slice")
+        return pipeline.summary.events_lost
 
 
 def _pipeline(options: RunOptions) -> Pipeline:
@@ -83,6 +93,14 @@ def _pipeline(options: RunOptions) -> Pipeline:
         geometry=parse_geometry(options.geometry),
         start=options.start,
         stop=options.stop,
+        filters=parse_filters(
+            options.roi,
+            options.polarity,
+            options.hot_pixels,
+            options.refractory,
+            options.background,
+        ),
+        max_rate=None if options.max_rate is None else parse_rate(options.max_rate),
     )
 
 

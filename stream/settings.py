@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from saccade.camera.errors import SaccadeError
+from saccade.camera.filters import FilterSpec, Polarity
 from saccade.camera.slicing import CountSlicer, Slicer, TimeSlicer
 from saccade.stream.durations import parse_duration_us
 
@@ -77,3 +80,34 @@ def parse_geometry(text: str | None) -> tuple[int, int] | None:
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise SaccadeError(f"geometry {text!r}: write WIDTHxHEIGHT, such as 640x480")
     return int(width), int(height)
+
+
+def parse_filters(
+    roi: str | None,
+    polarity: str | None,
+    hot_pixels: str | None,
+    refractory: str | None,
+    background: str | None,
+) -> FilterSpec | None:
+    """The event filters of `saccade run`'s options, each as the user wrote it; None without any.
+
+    Raises:
+        SaccadeError: one of them is not what it has to be.
+    """
+    if roi is polarity is hot_pixels is refractory is background is None:
+        return None
+    return FilterSpec(
+        roi=None if roi is None else _parse_roi(roi),
+        polarity=cast(Polarity, polarity or "both"),
+        hot_pixels=hot_pixels,
+        refractory_us=None if refractory is None else parse_duration_us(refractory, "refractory"),
+        background_us=None if background is None else parse_duration_us(background, "background"),
+    )
+
+
+def _parse_roi(text: str) -> tuple[int, int, int, int]:
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 4 or not all(part.isdecimal() for part in parts):
+        raise SaccadeError(f"roi {text!r}: write X,Y,WIDTH,HEIGHT in pixels, such as 0,0,320,240")
+    x, y, width, height = map(int, parts)
+    return x, y, width, height

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import bisect
 import math
 import threading
 
 import msgspec
 
 #: Stages that can lose events: the source (events that the decoder refused, such as outside the
-#: sensor), the queues between stages (whole slices dropped when a stage fell behind or the run was
-#: broken off), the slicer (events between strided windows), and publishing (labels of slices that
-#: no sink took).
-STAGES = ("source", "queue", "slice", "publish")
+#: sensor), the event filters, the queues between stages (whole slices dropped when a stage fell
+#: behind or the run was broken off), the slicer (events between strided windows), the limit to the
+#: rate (whole slices beyond it), and publishing (labels of slices that no sink took).
+STAGES = ("source", "filter", "queue", "slice", "rate", "publish")
+#: Of those, what the user asked for: no loss.
+ASKED_FOR = ("filter", "slice")
 
 
 class LatencySummary(msgspec.Struct, frozen=True):
@@ -25,7 +26,10 @@ class LatencySummary(msgspec.Struct, frozen=True):
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """What a run did. events_in = events_published + sum of dropped, exactly."""
+    """What a run did. events_in = events_published + sum of dropped, exactly.
+
+    `filtered` is dropped["filter"] by the filter that removed the events; empty without filters.
+    """
 
     events_in: int
     events_published: int
@@ -34,6 +38,12 @@ class Summary(msgspec.Struct, frozen=True):
     labels: int
     latency_us: LatencySummary
     seconds: float
+    filtered: dict[str, int] = {}
+
+    @property
+    def events_lost(self) -> int:
+        """Events dropped without having been asked for: neither filtered nor between windows."""
+        return sum(n for stage, n in self.dropped.items() if stage not in ASKED_FOR)
 
 
 class Latencies:
@@ -73,22 +83,24 @@ class Ledger:
     """Where each event went, by its index in the stream; thread-safe.
 
     Slices may overlap or leave gaps (strides), so events are counted by ranges of indices:
-    published once if any published slice holds them, dropped by the queue if only
-    dropped slices do, dropped by the slicer if no slice does.
+    published once if any published slice holds them, dropped if only dropped slices do (by the
+    limit to the rate if any of these fell to it, else by the queue), dropped by the slicer if no
+    slice does.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._high = 0  # every event before this index is accounted for
-        self._lost: list[tuple[int, int]] = []  # dropped slices not yet settled, in order
+        # Dropped slices not yet settled, by who dropped them.
+        self._lost: dict[str, list[tuple[int, int]]] = {"rate": [], "queue": []}
         self._latest = 0  # events that the last publication added
         self.published = 0
         self.dropped: dict[str, int] = dict.fromkeys(STAGES, 0)
 
-    def drop(self, first: int, last: int) -> None:
-        """A whole slice [first, last) was dropped by a queue, whichever."""
+    def drop(self, first: int, last: int, stage: str = "queue") -> None:
+        """A whole slice [first, last) was dropped by a queue, whichever, or by the "rate"."""
         with self._lock:
-            bisect.insort(self._lost, (first, last))
+            self._lost[stage].append((first, last))
 
     def publish(self, first: int, last: int) -> dict[str, int]:
         """A slice [first, last) was published; gives the cumulative drops."""
@@ -121,15 +133,21 @@ class Ledger:
         """Accounts for the events [_high, until), which no published slice will hold."""
         if until <= self._high:
             return
-        queued, covered = 0, self._high
-        while self._lost and self._lost[0][0] < until:
-            first, last = self._lost.pop(0)
-            begin, end = max(first, covered), min(last, until)
-            if end > begin:
-                queued += end - begin
-                covered = end
-            if last > until:
-                bisect.insort(self._lost, (until, last))
-        self.dropped["queue"] += queued
-        self.dropped["slice"] += until - self._high - queued
+        rate, queue = self._lost["rate"], self._lost["queue"]
+        limited = _length(rate, self._high, until)
+        lost = _length(rate + queue, self._high, until)
+        self.dropped["rate"] += limited
+        self.dropped["queue"] += lost - limited
+        self.dropped["slice"] += until - self._high - lost
+        for ranges in (rate, queue):
+            ranges[:] = [(first, last) for first, last in ranges if last > until]
         self._high = until
+
+
+def _length(ranges: list[tuple[int, int]], begin: int, end: int) -> int:
+    """How many indices of [begin, end) lie in one of these ranges, or in more."""
+    total, covered = 0, begin
+    for first, last in sorted(ranges):
+        total += max(0, min(last, end) - max(first, covered))
+        covered = max(covered, min(last, end))
+    return total

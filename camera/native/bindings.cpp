@@ -7,6 +7,7 @@ void bind_aedat(nb::module_& m);
 void bind_decoders(nb::module_& m);
 void bind_evt(nb::module_& m);
 void bind_encoders(nb::module_& m);
+void bind_filters(nb::module_& m);
 void bind_frames(nb::module_& m);
 void bind_hdf5(nb::module_& m);
 void bind_plain(nb::module_& m);
@@ -22,6 +23,7 @@ NB_MODULE(_native, m) {
   bind_decoders(m);
   bind_evt(m);
   bind_encoders(m);
+  bind_filters(m);
   bind_frames(m);
   bind_hdf5(m);
   bind_plain(m);

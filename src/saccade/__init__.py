@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from saccade.camera.errors import RecordingError, SaccadeError
     from saccade.camera.events import EVENT_DTYPE, Packet
+    from saccade.camera.filters import EventFilter, FilterSpec
     from saccade.camera.frames import FrameMaker, FrameSpec
     from saccade.camera.inspection import inspect
     from saccade.camera.recordings import open_recording as open  # noqa: A004
@@ -31,6 +32,8 @@ __version__ = "0.1.0"
 # Names load on first use: `saccade --help` and a subscriber need neither numpy's nor the model's time.
 _HOMES = {
     "EVENT_DTYPE": "saccade.camera.events",
+    "EventFilter": "saccade.camera.filters",
+    "FilterSpec": "saccade.camera.filters",
     "FrameMaker": "saccade.camera.frames",
     "FrameSpec": "saccade.camera.frames",
     "LabelBank": "saccade.engines.labels",
@@ -50,6 +53,8 @@ _HOMES = {
 
 __all__ = [
     "EVENT_DTYPE",
+    "EventFilter",
+    "FilterSpec",
     "FrameMaker",
     "FrameSpec",
     "LabelBank",

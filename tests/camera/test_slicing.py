@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from saccade.camera.errors import SaccadeError
 from saccade.camera.events import Packet
-from saccade.camera.slicing import MAX_EMPTY_SLICES, CountSlicer, TimeSlicer
+from saccade.camera.slicing import MAX_EMPTY_SLICES, CountSlicer, Kept, TimeSlicer
 
 
 def packet(times) -> Packet:
@@ -138,3 +138,42 @@ def test_a_million_equal_stamps_are_one_slice():
 def test_nothing_but_positive_lengths(make, values):
     with pytest.raises(SaccadeError, match="must be positive"):
         make(*values)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.integers(0, 6_000_000), min_size=1, max_size=50),
+    st.sampled_from([(300_000, None), (300_000, 70_000), (90_000, 400_000), (900, None)]),
+    st.booleans(),
+    st.data(),
+)
+def test_a_filter_moves_no_window(times, lengths, rising, data):
+    """On any clock the windows and restarts are those of all events; they hold the kept ones."""
+    times = sorted(times) if rising else times
+    n = len(times)
+    flags = np.array(data.draw(st.lists(st.booleans(), min_size=n, max_size=n)), bool)
+    unfiltered, filtered = TimeSlicer(*lengths), TimeSlicer(*lengths)
+    wanted = run(unfiltered, times)
+    found = []
+    for a, b in pairwise([0, *sorted(data.draw(st.lists(st.integers(0, n), max_size=5))), n]):
+        part = packet(times[a:b])
+        kept = Packet(*(column[flags[a:b]] for column in (part.t, part.x, part.y, part.on)))
+        found += filtered.feed(part, Kept(kept, flags[a:b]))
+    found += filtered.finish()
+    assert filtered.restarts == unfiltered.restarts
+    assert [(s.t_begin_us, s.t_end_us) for s in found] == [
+        (s.t_begin_us, s.t_end_us) for s in wanted
+    ]
+    index = np.cumsum(flags) - 1
+    for cut, whole in zip(found, wanted, strict=True):
+        held = [k for k in range(whole.first, whole.last) if flags[k]]
+        assert list(range(cut.first, cut.last)) == index[held].tolist()
+        assert times_of(cut) == [times[k] for k in held]
+
+
+def test_slices_by_count_hold_kept_events():
+    slicer = CountSlicer(2)
+    part = packet([5, 6, 7, 8])
+    (cut,) = slicer.feed(part, Kept(part[1:3], np.array([False, True, True, False])))
+    assert times_of(cut) == [6, 7]
+    assert not list(slicer.finish())

@@ -14,32 +14,33 @@ from saccade.stream.statistics import Latencies, Ledger
 @given(
     st.integers(1, 20),
     st.integers(1, 25),
-    st.lists(st.booleans(), min_size=1, max_size=12),
+    st.lists(st.sampled_from(["published", "queue", "rate"]), min_size=1, max_size=12),
     st.integers(0, 10),
     st.randoms(use_true_random=False),
 )
-def test_ledger_equals_the_sets_of_events(window, stride, kept, tail, random):
-    slices = [(k * stride, k * stride + window) for k in range(len(kept))]
-    events = max(slices[-1][1], (len(kept) - 1) * stride + window) + tail
+def test_ledger_equals_the_sets_of_events(window, stride, fates, tail, random):
+    slices = [(k * stride, k * stride + window) for k in range(len(fates))]
+    events = max(slices[-1][1], (len(fates) - 1) * stride + window) + tail
     ledger = Ledger()
-    published, in_dropped = set(), set()
+    published, lost = set(), {"queue": set(), "rate": set()}
     dropped = []  # since the last publication: several queues drop, in any order
-    for (first, last), keep in zip(slices, kept, strict=True):
-        if keep:
+    for (first, last), fate in zip(slices, fates, strict=True):
+        if fate == "published":
             random.shuffle(dropped)
-            for lost in dropped:
-                ledger.drop(*lost)
+            for one in dropped:
+                ledger.drop(*one)
             dropped = []
             ledger.publish(first, last)
             published |= set(range(first, last))
         else:
-            dropped.append((first, last))
-            in_dropped |= set(range(first, last))
-    for lost in dropped:
-        ledger.drop(*lost)
+            dropped.append((first, last, fate))
+            lost[fate] |= set(range(first, last))
+    for one in dropped:
+        ledger.drop(*one)
     ledger.close(events)
     assert ledger.published == len(published)
-    assert ledger.dropped["queue"] == len(in_dropped - published)
+    assert ledger.dropped["rate"] == len(lost["rate"] - published)
+    assert ledger.dropped["queue"] == len(lost["queue"] - lost["rate"] - published)
     assert ledger.published + sum(ledger.dropped.values()) == events
 
 
@@ -50,6 +51,14 @@ def test_a_run_broken_off_books_what_was_on_its_way_as_dropped_by_the_queue():
     ledger.drop(0, 200)
     ledger.close(200)
     assert (ledger.published, ledger.dropped["queue"], ledger.dropped["slice"]) == (50, 150, 0)
+
+
+def test_a_slice_beyond_the_rate_stays_so_in_a_run_broken_off():
+    ledger = Ledger()
+    ledger.drop(0, 60, "rate")
+    ledger.drop(0, 100)
+    ledger.close(100)
+    assert (ledger.dropped["rate"], ledger.dropped["queue"]) == (60, 40)
 
 
 def test_a_publication_that_nobody_took_is_lost():

@@ -63,7 +63,7 @@ def test_the_map_on_the_wire_has_the_protocols_names() -> None:
     assert set(sent) == set(names.split())
     assert sent["v"] == 1
     assert sent["type"] == "label"
-    assert set(sent["dropped"]) == {"source", "queue", "slice", "publish"}
+    assert set(sent["dropped"]) == {"source", "filter", "queue", "slice", "rate", "publish"}
 
 
 @pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f2", "u1", "<i8", "?"])

@@ -1,0 +1,69 @@
+"""Options of the command line that are long to write, or that several commands take."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated, Optional
+
+import typer
+
+# Typer reads annotations at run time, on Python 3.10 too, so they cannot be `str | None`.
+
+
+class Frame(str, Enum):
+    """Values of --frame."""
+
+    paper = "paper"
+    signed = "signed"
+    clamped = "clamped"
+
+
+class PolarityName(str, Enum):
+    """Values of --polarity."""
+
+    both = "both"
+    on = "on"
+    off = "off"
+
+
+Geometry = Annotated[
+    Optional[str],  # noqa: UP007
+    typer.Option(help="Sensor size WIDTHxHEIGHT, for recordings that do not say it."),
+]
+From = Annotated[
+    Optional[str],  # noqa: UP007
+    typer.Option("--from", help="Begin this long after the first event: 1s, 500ms."),
+]
+To = Annotated[
+    Optional[str],  # noqa: UP007
+    typer.Option("--to", help="End this long after the first event."),
+]
+ModelName = Annotated[str, typer.Option(help="A bundled model's name or a model folder.")]
+
+Roi = Annotated[
+    Optional[str],  # noqa: UP007
+    typer.Option(metavar="X,Y,W,H", help="Only events of this region, in pixels."),
+]
+Polarity = Annotated[
+    Optional[PolarityName],  # noqa: UP007
+    typer.Option(help="Only events of this polarity."),
+]
+HotPixels = Annotated[
+    Optional[str],  # noqa: UP007
+    typer.Option(
+        metavar="learn|FILE",
+        help="No events of hot pixels: learned in the first second, or of a file of lines x,y.",
+    ),
+]
+Refractory = Annotated[
+    Optional[str],  # noqa: UP007
+    typer.Option(help="No event of a pixel this soon after one that was kept: 1ms."),
+]
+Background = Annotated[
+    Optional[str],  # noqa: UP007
+    typer.Option(help="No event without one of the 8 pixels around in this time before: 5ms."),
+]
+MaxRate = Annotated[
+    Optional[str],  # noqa: UP007
+    typer.Option(help="Drop whole slices beyond so many events per second: 10M, 500k."),
+]
