@@ -16,6 +16,7 @@ import argparse
 import json
 import tempfile
 import time
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,18 @@ RIVALS = {
 AEDAT4_PACKET = 13_000  # events, about 0.2 MiB, as dv writes
 
 
-def make_large(folder: Path, size: str, scene: Scene, share: float) -> dict[str, Path]:
-    """All files of one scene, by format."""
-    paths = {name: folder / f"{size}.{name}.{_end(name)}" for name in RIVALS}
-    files = {name: paths[name].open("wb") for name in RAW}
+def make_large(
+    folder: Path, size: str, scene: Scene, share: float, formats: Collection[str] = tuple(RIVALS)
+) -> dict[str, Path]:
+    """The files of one scene, by format."""
+    paths = {name: folder / f"{size}.{name}.{_end(name)}" for name in formats}
+    files = {name: paths[name].open("wb") for name in RAW if name in formats}
     for name, file in files.items():
         file.write(RAW[name][0](scene.width, scene.height))
     writers = [
-        Aedat4Writer(paths[f"aedat4-{kind}"], scene.width, scene.height, kind) for kind in AEDAT4
+        Aedat4Writer(path, scene.width, scene.height, kind)
+        for kind in AEDAT4
+        if (path := paths.get(f"aedat4-{kind}"))
     ]
     for packet in packets(scene, share):
         for name, file in files.items():

@@ -43,20 +43,24 @@ def saccade(path: Path, **options: Any) -> list[str]:
 
 
 def compare(commands: dict[str, list[str]], rounds: int) -> dict[str, dict[str, Any]]:
-    """Medians over the rounds, in each of which every reader has its turn.
+    """Medians over the rounds; {"failed": why} for a reader that cannot."""
+    return {
+        reader: runs[-1] if "failed" in runs[-1] else _summary(runs)
+        for reader, runs in take_turns(commands, rounds).items()
+    }
 
-    So a minute in which the machine is slow is slow for all. {"failed": why} for one that cannot.
+
+def take_turns(commands: dict[str, list[str]], rounds: int) -> dict[str, list[dict[str, Any]]]:
+    """What each command printed, round by round, in each of which every reader has its turn.
+
+    So a minute in which the machine is slow is slow for all. One that fails has no further turn.
     """
     runs: dict[str, list[dict[str, Any]]] = {reader: [] for reader in commands}
-    out: dict[str, dict[str, Any]] = {}
     for _ in range(rounds):
         for reader, command in commands.items():
-            if reader not in out:
-                run = _run(command)
-                runs[reader].append(run)
-                if "failed" in run:
-                    out[reader] = run
-    return {reader: out.get(reader) or _summary(found) for reader, found in runs.items()}
+            if not runs[reader] or "failed" not in runs[reader][-1]:
+                runs[reader].append(_run(command))
+    return runs
 
 
 def _run(command: list[str]) -> dict[str, Any]:
