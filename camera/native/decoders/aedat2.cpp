@@ -55,7 +55,9 @@ void Aedat2Decoder::run(const std::uint8_t* records, std::size_t n, EventColumns
       const std::uint32_t a = address[j] = big_endian(block + j * kRecord);
       const std::uint32_t t = time[j] = big_endian(block + j * kRecord + 4);
       good &= (a & (A::kSample | A::kSpecial)) == 0;
-      good &= (A::x(a) < width) & (A::y(a) < height) & (t >= last);
+      good &= A::x(a) < width;
+      good &= A::y(a) < height;
+      good &= t >= last;
       last = t;
     }
     if (good && last - first < kRise) {
