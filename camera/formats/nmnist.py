@@ -57,7 +57,7 @@ def _records(data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray
 
 def _inferred(file: RecordingFile) -> tuple[int, int]:
     data = file.read(0, _SCANNED)
-    rows = np.frombuffer(data, np.uint8, len(data) // 5 * 5).reshape(-1, 5)
+    rows = np.ndarray((len(data) // 5, 5), np.uint8, data)
     x, y = rows[:, 0], rows[:, 1]
     pixel = y != _OVERFLOW_ROW
     if not pixel.any():
