@@ -1,6 +1,6 @@
 """Frames by saccade, as frames.py times them.
 
-    python -m benchmarks.frame_ours TASK FILE WINDOW_US COUNTING
+    python -m benchmarks.frame_ours TASK FILE WINDOW_US COUNTING [THREADS]
 
 prints one JSON object: the events and the frames, and the CPU and wall seconds of one run after one
 that warms up. TASK is `file` (bytes to frames), `memory` (columns to frames) or `empty` (frames
@@ -81,11 +81,12 @@ def empty_task(path: str, counting: Counting) -> Callable[[], tuple[int, int]]:
 
 
 def main() -> None:
-    task, path, window_us, counting = sys.argv[1:]
+    task, path, window_us, counting, *more = sys.argv[1:]
+    threads = int(more[0]) if more else 1
     assert counting in get_args(Counting)
     kind, window = cast(Counting, counting), int(window_us)
     work: Callable[[], tuple[int, int]] = {
-        "file": lambda: lambda: frames_of(path, window, kind),
+        "file": lambda: lambda: frames_of(path, window, kind, threads),
         "memory": lambda: memory_task(path, window, kind),
         "empty": lambda: empty_task(path, kind),
     }[task]()
