@@ -84,6 +84,88 @@ def dat(packet: Packet) -> bytes:
     return words.astype("<u4").tobytes()
 
 
+def es(packet: Packet, height: int) -> bytes:
+    """Event Stream of a DVS: time since the event before, y from the bottom; from time 0."""
+    t, x, y, on = _columns(packet)
+    elapsed = np.diff(t, prepend=0)
+    pauses = elapsed // 127  # each a byte of its own, above the record
+    last = np.cumsum(pauses + 5)
+    out = np.full(last[-1] if len(last) else 0, 0xFF, np.uint8)
+    y = height - 1 - y
+    record = (elapsed % 127 << 1 | on, x & 0xFF, x >> 8, y & 0xFF, y >> 8)
+    for column, values in enumerate(record):
+        out[last - 5 + column] = values
+    return out.tobytes()
+
+
+def nmnist(packet: Packet) -> bytes:
+    """N-MNIST: x, y, polarity and 23 bits of time, big-endian."""
+    t, x, y, on = _columns(packet)
+    columns = (x, y, on << 7 | t >> 16, t >> 8 & 0xFF, t & 0xFF)
+    return np.stack(columns, 1).astype(np.uint8).tobytes()
+
+
+def aedat2(packet: Packet) -> bytes:
+    """AEDAT 2.0 of a DAVIS."""
+    t, x, y, on = _columns(packet)
+    return np.stack([y << 22 | x << 12 | on << 11, t], 1).astype(">u4").tobytes()
+
+
+def aedat3(packet: Packet) -> bytes:
+    """AEDAT 3.1: one packet of polarity events, all valid."""
+    t, x, y, on = _columns(packet)
+    n = len(t)
+    head = struct.pack("<Hhiiiiii", 1, 1, 8, 4, 0, n, n, n)
+    return head + np.stack([x << 17 | y << 2 | on << 1 | 1, t], 1).astype("<u4").tobytes()
+
+
+def ecf(packet: Packet) -> bytes:
+    """One chunk of Metavision's HDF5 (at most 65,535 events): runs of t, y and p, masks of x."""
+    t, x, y, on = _columns(packet)
+    head = struct.pack("<IQ", len(t) << 2, int(t[0]))
+    # A word of x holds x and which of the five pixels after it follow.
+    rows = _changes(t) | _changes(y) | _changes(on) | _changes(x // 6)
+    first = np.flatnonzero(rows)
+    group = np.cumsum(rows) - 1
+    after = x - x[first][group]
+    mask = np.add.reduceat(np.where(after, 1 << (5 - after), 0), first)
+    xs = (x[first] << 5 | mask).astype("<u2").tobytes()
+    return head + _ecf_times(t) + _ecf_runs(y, 5, 2) + xs + _ecf_runs(on, 7, 1)
+
+
+def _runs(values: _Words) -> tuple[_Words, _Words]:
+    """Each run's value and length."""
+    first = np.flatnonzero(_changes(values))
+    return values[first], np.diff(first, append=len(values))
+
+
+def _ecf_times(t: _Words) -> bytes:
+    times, runs = _runs(t)
+    steps = np.diff(times, prepend=times[0])
+    if steps.max() >= 1 << 16:
+        raise ValueError("a pause of more than 65 ms")
+    long, many = steps >= 15, runs >= 15
+    out = np.full((len(times), 7), -1, np.int64)
+    for digit in range(4):  # of a long step, lowest first
+        more = long & (steps >> 4 * digit > 0)
+        out[more, digit] = 0xF0 | steps[more] >> 4 * digit & 15
+    out[:, 4] = np.where(long, 0, steps) << 4 | np.minimum(runs, 15)
+    out[many, 5], out[many, 6] = runs[many] & 0xFF, runs[many] >> 8
+    return _kept(out, "u1")
+
+
+def _ecf_runs(values: _Words, bits: int, size: int) -> bytes:
+    value, runs = _runs(values)
+    most = (1 << bits) - 1
+    words = value << bits | np.minimum(runs, most)
+    many = runs >= most
+    out = np.full((len(words), size + 2), -1, np.int64)
+    for byte in range(size):
+        out[:, byte] = words >> 8 * byte & 0xFF
+    out[many, size], out[many, size + 1] = runs[many] & 0xFF, runs[many] >> 8
+    return _kept(out, "u1")
+
+
 #: By format: the file's start, given the size, and the encoder of its packets.
 RAW: dict[str, tuple[Callable[[int, int], bytes], Callable[[Packet], bytes]]] = {
     "evt3": (lambda w, h: b"% evt 3.0\n" + _format("EVT3", w, h), evt3),

@@ -56,11 +56,14 @@ def _records(data: bytes) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray
 
 
 def _inferred(file: RecordingFile) -> tuple[int, int]:
-    x, y, _ = _records(file.read(0, _SCANNED))
+    data = file.read(0, _SCANNED)
+    rows = np.ndarray((len(data) // 5, 5), np.uint8, data)
+    x, y = rows[:, 0], rows[:, 1]
     pixel = y != _OVERFLOW_ROW
     if not pixel.any():
         return _ATIS
-    x_max, y_max = int(x[pixel].max()), int(y[pixel].max())
+    x_max = int(x.max(where=pixel, initial=0))
+    y_max = int(y.max(where=pixel, initial=0))
     for width, height in (_MNIST, _CALTECH):
         if x_max < width and y_max < height:
             return width, height

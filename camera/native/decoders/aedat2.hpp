@@ -24,7 +24,11 @@ class Aedat2Decoder {
   std::optional<Damage> damage() const { return std::nullopt; }
 
  private:
+  template <Layout kLayout>
+  void run(const std::uint8_t* records, std::size_t n, EventColumns& out);
+  template <Layout kLayout>
   void record(const std::uint8_t* bytes, EventColumns& out);
+  template <Layout kLayout>
   bool is_event(std::uint32_t address);
 
   std::uint32_t width_, height_;

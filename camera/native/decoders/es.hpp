@@ -20,6 +20,7 @@ class EsDecoder {
   std::optional<Damage> damage() const { return std::nullopt; }
 
  private:
+  std::size_t run_dvs(const std::uint8_t* bytes, std::size_t n_bytes, EventColumns& out);
   bool overflow(std::uint8_t byte);
   void event(const std::uint8_t* bytes, EventColumns& out);
   bool brighter(std::uint32_t x, std::uint32_t y, const std::uint8_t* rgb);

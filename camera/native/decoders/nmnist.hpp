@@ -19,7 +19,7 @@ class NmnistDecoder {
   std::optional<Damage> damage() const { return std::nullopt; }
 
  private:
-  void record(const std::uint8_t* bytes, EventColumns& out);
+  void run(const std::uint8_t* records, std::size_t n, EventColumns& out);
 
   std::uint32_t width_, height_;
   std::uint64_t offset_ = 0, last_ = 0;  // us

@@ -50,6 +50,19 @@ def test_events_across_the_wrap_of_the_clock(davis: bool) -> None:
     check(records(5000, davis), [1, 7, 4096, 20_001], (240, 180), davis)
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 1 << 30), st.booleans(), st.sampled_from([0.02, 0.1, 0.5]))
+def test_blocks_whose_times_fall_wrap_and_jump(seed: int, davis: bool, share: float) -> None:
+    rng = np.random.default_rng(seed)
+    steps = rng.integers(0, 20, 400)
+    odd = rng.random(400) < share
+    steps[odd] = rng.choice([-40, 1 << 29, (1 << 30) - 1, 1 << 30, 1 << 31, -(1 << 31)], odd.sum())
+    t = np.cumsum(steps) & 0xFFFFFFFF
+    x, y = rng.integers(0, 122, 400), rng.integers(0, 122, 400)
+    address = y << 22 | x << 12 | rng.integers(0, 2, 400) << 11 if davis else y << 8 | x << 1
+    check(np.stack([address, t], 1).astype(">u4").tobytes(), [3, 900], (120, 121), davis)
+
+
 FILES = {
     "davis240_boxes_imu": ("DAVIS240", None),
     "davis_synthetic_square": ("", (240, 180)),

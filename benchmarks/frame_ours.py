@@ -1,0 +1,101 @@
+"""Frames by saccade, as frames.py times them.
+
+    python -m benchmarks.frame_ours TASK FILE WINDOW_US COUNTING [THREADS]
+
+prints one JSON object: the events and the frames, and the CPU and wall seconds of one run after one
+that warms up. TASK is `file` (bytes to frames), `memory` (columns to frames) or `empty` (frames
+of no event). Frames are of the kind `paper`, 224x224.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, cast, get_args
+
+import numpy as np
+
+from saccade.camera.frames import Counting, FrameMaker, FrameSpec
+from saccade.camera.recordings import open_recording
+from saccade.camera.slicing import Slice, TimeSlicer
+
+SIZE = 224
+MEMORY_SLICES, EMPTY_FRAMES = 50, 2000
+
+
+def frames_of(
+    recording_path: str, window_us: int, counting: Counting, threads: int = 1
+) -> tuple[int, int]:
+    """The events and the frames of a recording, each frame finished in the same array."""
+    out = np.empty((SIZE, SIZE), np.float32)
+    with open_recording(recording_path) as recording:
+        spec = FrameSpec("paper", SIZE, counting)
+        maker = FrameMaker(recording.width, recording.height, spec)
+        slicer, events, frames = TimeSlicer(window_us), 0, 0
+        options: dict[str, Any] = {"threads": threads} if recording.format == "aedat4" else {}
+        for packet in recording.packets(**options):
+            for cut in slicer.feed(packet):
+                maker.make(cut.packets, out)
+                events, frames = events + cut.n_events, frames + 1
+        for cut in slicer.finish():
+            maker.make(cut.packets, out)
+            events, frames = events + cut.n_events, frames + 1
+    return events, frames
+
+
+def memory_task(path: str, window_us: int, counting: Counting) -> Callable[[], tuple[int, int]]:
+    """Frames of the recording's first slices, which are in memory."""
+    slices: list[Slice] = []
+    with open_recording(path) as recording:
+        slicer = TimeSlicer(window_us)
+        for packet in recording.packets():
+            slices += slicer.feed(packet)
+            if len(slices) >= MEMORY_SLICES:
+                break
+        maker = FrameMaker(recording.width, recording.height, FrameSpec("paper", SIZE, counting))
+    slices = slices[:MEMORY_SLICES]
+    out = np.empty((SIZE, SIZE), np.float32)
+
+    def work() -> tuple[int, int]:
+        for cut in slices:
+            maker.make(cut.packets, out)
+        return sum(cut.n_events for cut in slices), len(slices)
+
+    return work
+
+
+def empty_task(path: str, counting: Counting) -> Callable[[], tuple[int, int]]:
+    """Frames of no event, for the recording's sensor."""
+    with open_recording(path) as recording:
+        maker = FrameMaker(recording.width, recording.height, FrameSpec("paper", SIZE, counting))
+    out = np.empty((SIZE, SIZE), np.float32)
+
+    def work() -> tuple[int, int]:
+        for _ in range(EMPTY_FRAMES):
+            maker.make((), out)
+        return 0, EMPTY_FRAMES
+
+    return work
+
+
+def main() -> None:
+    task, path, window_us, counting, *more = sys.argv[1:]
+    threads = int(more[0]) if more else 1
+    assert counting in get_args(Counting)
+    kind, window = cast(Counting, counting), int(window_us)
+    work: Callable[[], tuple[int, int]] = {
+        "file": lambda: lambda: frames_of(path, window, kind, threads),
+        "memory": lambda: memory_task(path, window, kind),
+        "empty": lambda: empty_task(path, kind),
+    }[task]()
+    work()
+    begun = time.process_time(), time.perf_counter()
+    events, frames = work()
+    cpu, wall = time.process_time() - begun[0], time.perf_counter() - begun[1]
+    print(json.dumps({"events": events, "frames": frames, "cpu_s": [cpu], "wall_s": [wall]}))
+
+
+if __name__ == "__main__":
+    main()
