@@ -20,6 +20,18 @@ struct Decay {
 #define SACCADE_INLINE inline
 #endif
 
+SACCADE_INLINE float float_of(std::int32_t bits) {
+  float value;
+  __builtin_memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+SACCADE_INLINE std::int32_t bits_of(float value) {
+  std::int32_t bits;
+  __builtin_memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
 // 2^x for -30 < x <= 0, to 1e-7 of it: the integer part goes into the exponent, and the Taylor
 // series of 2^r takes the rest, |r| <= 1/2.
 SACCADE_INLINE float exp2_of(float x) {
@@ -33,30 +45,33 @@ SACCADE_INLINE float exp2_of(float x) {
   p = p * r + 2.40226507e-1f;
   p = p * r + 6.93147181e-1f;
   p = p * r + 1.0f;
-  const std::int32_t bits = (whole + 127) << 23;
-  float power;
-  __builtin_memcpy(&power, &bits, sizeof power);
-  return p * power;
+  return p * float_of((whole + 127) << 23);
 }
 
+// Masks instead of branches: compilers turn these loops into vectors, but none with a `?:` of
+// floats.
+template <bool kLinear>
 SACCADE_INLINE void decay_row_body(const std::uint32_t* last, std::size_t n, const Decay& d,
                                    float* out) {
   const std::uint32_t now = d.now;
   const std::int32_t life = d.life_us;
   const float per_us = d.per_us;
-  if (d.linear) {
-    for (std::size_t i = 0; i < n; ++i) {
-      const auto age = static_cast<std::int32_t>(now - last[i]);  // negative: 2^31 and more
-      const float left = 1.0f - static_cast<float>(age) * per_us;
-      out[i] = age >= 0 && age < life ? left : 0.0f;
-    }
-    return;
-  }
   for (std::size_t i = 0; i < n; ++i) {
-    const auto age = static_cast<std::int32_t>(now - last[i]);
-    const bool alive = age >= 0 && age < life;
-    const float left = exp2_of(static_cast<float>(alive ? age : 0) * -per_us);
-    out[i] = alive ? left : 0.0f;
+    const auto age = static_cast<std::int32_t>(now - last[i]);  // negative: 2^31 and more
+    const std::int32_t known = ~(age >> 31);
+    const std::int32_t alive = known & (((age & known) - life) >> 31);
+    const float faded = static_cast<float>(age & alive) * per_us;
+    const float left = kLinear ? 1.0f - faded : exp2_of(-faded);
+    out[i] = float_of(bits_of(left) & alive);
+  }
+}
+
+SACCADE_INLINE void decay_row(const std::uint32_t* last, std::size_t n, const Decay& d,
+                              float* out) {
+  if (d.linear) {
+    decay_row_body<true>(last, n, d, out);
+  } else {
+    decay_row_body<false>(last, n, d, out);
   }
 }
 

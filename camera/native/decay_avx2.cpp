@@ -6,7 +6,7 @@ namespace saccade {
 
 SACCADE_AVX2 void decay_row_avx2(const std::uint32_t* last, std::size_t n, const Decay& d,
                                  float* out) {
-  decay_row_body(last, n, d, out);
+  decay_row(last, n, d, out);
 }
 
 }  // namespace saccade

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 
 #include "decay.hpp"
 
@@ -13,12 +14,39 @@ constexpr std::uint64_t kNewest = std::uint64_t{1} << 31;  // where the surface'
 constexpr double kLog2E = 1.4426950408889634;
 constexpr std::uint32_t kLivesExponential = 17;
 
-inline bool inside(std::uint32_t x, std::uint32_t y, int width, int height) {
-  return x < static_cast<std::uint32_t>(width) && y < static_cast<std::uint32_t>(height);
+#if defined(__GNUC__) || defined(__clang__)
+inline void prefetch(const void* at) { __builtin_prefetch(at, 1); }
+#else
+inline void prefetch(const void*) {}
+#endif
+
+// Gives each event inside the sensor to locate(i, pixel), which asks for its memory, and some
+// events later what that said to update(): the cells of a large sensor come from far away (twice as
+// fast at 1280x720). Returns how many events lay outside.
+template <typename Locate, typename Update>
+std::uint64_t for_each_inside(const EventColumnsView& e, int width, int height, Locate locate,
+                              Update update) {
+  constexpr std::size_t kBlock = 64;
+  decltype(locate(std::size_t{0}, std::size_t{0})) found[kBlock];
+  std::uint64_t outside = 0;
+  for (std::size_t first = 0; first < e.n; first += kBlock) {
+    const std::size_t last = std::min(first + kBlock, e.n);
+    std::size_t n = 0;
+    for (std::size_t i = first; i < last; ++i) {
+      const std::uint32_t x = e.x[i], y = e.y[i];
+      if (x < static_cast<std::uint32_t>(width) && y < static_cast<std::uint32_t>(height)) {
+        found[n++] = locate(i, static_cast<std::size_t>(y) * width + x);
+      } else {
+        ++outside;
+      }
+    }
+    for (std::size_t k = 0; k < n; ++k) update(found[k]);
+  }
+  return outside;
 }
 
 void decay_row_plain(const std::uint32_t* last, std::size_t n, const Decay& d, float* out) {
-  decay_row_body(last, n, d, out);
+  decay_row(last, n, d, out);
 }
 }  // namespace
 
@@ -81,23 +109,22 @@ template class Planes<std::uint16_t>;
 
 template <typename T>
 void Histogram<T>::add(const EventColumnsView& e) {
-  const int width = counts_.width(), height = counts_.height();
   T* planes[2] = {counts_.plane(0), counts_.plane(1)};
-  std::uint64_t saturated = 0, outside = 0;
-  for (std::size_t i = 0; i < e.n; ++i) {
-    if (!inside(e.x[i], e.y[i], width, height)) {
-      ++outside;
-      continue;
-    }
-    const std::size_t pixel = static_cast<std::size_t>(e.y[i]) * width + e.x[i];
-    T& count = planes[e.on[i] != 0][pixel];
-    counts_.mark(pixel);
-    const bool full = count == kFull;
-    saturated += full;
-    count = static_cast<T>(count + static_cast<T>(!full));
-  }
+  std::uint64_t saturated = 0;
+  out_of_bounds_ += for_each_inside(
+      e, counts_.width(), counts_.height(),
+      [&](std::size_t i, std::size_t pixel) {
+        T* count = planes[e.on[i] != 0] + pixel;
+        prefetch(count);
+        counts_.mark(pixel);
+        return count;
+      },
+      [&](T* count) {
+        const bool full = *count == kFull;
+        saturated += full;
+        *count = static_cast<T>(*count + static_cast<T>(!full));
+      });
   saturated_ += saturated;
-  out_of_bounds_ += outside;
 }
 
 template class Histogram<float>;
@@ -111,55 +138,64 @@ void VoxelGrid::begin(std::uint64_t begin_us, std::uint64_t end_us) {
 }
 
 void VoxelGrid::add(const EventColumnsView& e) {
-  const int width = grid_.width(), height = grid_.height();
+  struct Part {
+    float* voxel;
+    float sign, later;
+  };
   // The last moment is reached from the one before it, so that an event at the end needs no test;
   // with one bin there is no other, and all goes to it.
   const int last_pair = std::max(bins_ - 2, 0);
-  const std::size_t to_next = bins_ > 1 ? grid_.pixels() : 0;
+  const std::size_t pixels = grid_.pixels(), to_next = bins_ > 1 ? pixels : 0;
   float* grid = grid_.plane(0);
-  std::uint64_t outside = 0;
-  for (std::size_t i = 0; i < e.n; ++i) {
-    if (!inside(e.x[i], e.y[i], width, height)) {
-      ++outside;
-      continue;
-    }
-    const std::size_t pixel = static_cast<std::size_t>(e.y[i]) * width + e.x[i];
-    const std::uint64_t after = e.t[i] < begin_us_ ? 0 : std::min(e.t[i] - begin_us_, span_us_);
-    const double moment = static_cast<double>(static_cast<std::int64_t>(after)) * scale_;
-    const int pair = std::min(static_cast<int>(moment), last_pair);
-    const auto later = static_cast<float>(moment - pair);
-    const float sign = e.on[i] ? 1.0f : -1.0f;
-    float* voxel = grid + static_cast<std::size_t>(pair) * grid_.pixels() + pixel;
-    grid_.mark(pixel);
-    voxel[0] += sign * (1.0f - later);
-    voxel[to_next] += sign * later;
-  }
-  out_of_bounds_ += outside;
+  out_of_bounds_ += for_each_inside(
+      e, grid_.width(), grid_.height(),
+      [&](std::size_t i, std::size_t pixel) {
+        const std::uint64_t after = e.t[i] < begin_us_ ? 0 : std::min(e.t[i] - begin_us_, span_us_);
+        const double moment = static_cast<double>(static_cast<std::int64_t>(after)) * scale_;
+        const int pair = std::min(static_cast<int>(moment), last_pair);
+        float* voxel = grid + static_cast<std::size_t>(pair) * pixels + pixel;
+        prefetch(voxel);
+        prefetch(voxel + to_next);
+        grid_.mark(pixel);
+        return Part{voxel, e.on[i] ? 1.0f : -1.0f, static_cast<float>(moment - pair)};
+      },
+      [to_next](const Part& part) {
+        part.voxel[0] += part.sign * (1.0f - part.later);
+        part.voxel[to_next] += part.sign * part.later;
+      });
 }
 
 void VoxelGrid::normalise() {
-  double sum = 0, squares = 0;
-  std::size_t n = 0;
+  constexpr std::size_t kLanes = 8;  // sums side by side, which need not wait for one another
+  double sums[kLanes] = {}, squares[kLanes] = {};
+  std::int64_t counts[kLanes] = {};
   const auto each = [this](auto f) {
     grid_.for_each_run([this, f](std::size_t first, std::size_t last, bool touched) {
-      for (int p = 0; touched && p < bins_; ++p) f(grid_.plane(p) + first, grid_.plane(p) + last);
+      for (int p = 0; touched && p < bins_; ++p) f(grid_.plane(p) + first, last - first);
     });
   };
-  each([&](const float* v, const float* end) {
-    for (; v < end; ++v) {
-      n += *v != 0;
-      sum += *v;
-    }
+  const auto tally = [&](std::size_t lane, double v) {
+    counts[lane] += v != 0;
+    sums[lane] += v;
+    squares[lane] += v * v;
+  };
+  each([&](const float* v, std::size_t n) {
+    std::size_t i = 0;
+    for (; i + kLanes <= n; i += kLanes)
+      for (std::size_t lane = 0; lane < kLanes; ++lane) tally(lane, v[i + lane]);
+    for (; i < n; ++i) tally(0, v[i]);
   });
-  if (!n) return;
-  const double mean = sum / static_cast<double>(n);
-  each([&](const float* v, const float* end) {
-    for (; v < end; ++v) squares += *v != 0 ? (*v - mean) * (*v - mean) : 0.0;
-  });
-  const double deviation = std::sqrt(squares / static_cast<double>(n));
+  const auto total = [](auto& lanes) {
+    return static_cast<double>(std::accumulate(lanes + 1, lanes + kLanes, lanes[0]));
+  };
+  const double n = std::max(total(counts), 1.0), mean = total(sums) / n;
+  const double deviation = std::sqrt(std::max(total(squares) / n - mean * mean, 0.0));
   const double scale = deviation > 0 ? 1 / deviation : 1.0;
-  each([&](float* v, const float* end) {
-    for (; v < end; ++v) *v = *v != 0 ? static_cast<float>((*v - mean) * scale) : 0.0f;
+  each([mean, scale](float* v, std::size_t n) {
+    for (std::size_t i = 0; i < n; ++i) {
+      const auto there = static_cast<float>(v[i] != 0);
+      v[i] = there * static_cast<float>((v[i] - mean) * scale);
+    }
   });
 }
 
@@ -205,20 +241,23 @@ void TimeSurface::forget() {
 }
 
 void TimeSurface::add(const EventColumnsView& e) {
+  struct Stamp {
+    std::uint32_t* last;
+    std::uint32_t t;
+  };
   const std::size_t pixels = static_cast<std::size_t>(width_) * height_;
-  std::uint64_t outside = 0;
-  for (std::size_t i = 0; i < e.n; ++i) {
-    if (!inside(e.x[i], e.y[i], width_, height_)) {
-      ++outside;
-      continue;
-    }
-    const std::size_t polarity = e.on[i] != 0;
-    const std::uint64_t age = e.t[i] < now_us_ ? now_us_ - e.t[i] : 0;
-    last_[polarity * pixels + static_cast<std::size_t>(e.y[i]) * width_ + e.x[i]] =
-        age < now_ ? static_cast<std::uint32_t>(now_ - age) : 0;
-    row_last_[polarity * height_ + e.y[i]] = static_cast<std::uint32_t>(now_);
-  }
-  out_of_bounds_ += outside;
+  const auto now = static_cast<std::uint32_t>(now_);
+  out_of_bounds_ += for_each_inside(
+      e, width_, height_,
+      [&](std::size_t i, std::size_t pixel) {
+        const std::size_t polarity = e.on[i] != 0;
+        const std::uint64_t age = e.t[i] < now_us_ ? now_us_ - e.t[i] : 0;
+        std::uint32_t* last = &last_[polarity * pixels + pixel];
+        prefetch(last);
+        row_last_[polarity * height_ + e.y[i]] = now;
+        return Stamp{last, age < now ? static_cast<std::uint32_t>(now - age) : 0};
+      },
+      [](const Stamp& stamp) { *stamp.last = stamp.t; });
 }
 
 void TimeSurface::finish(float* out) {
