@@ -38,18 +38,19 @@ class Frame(str, Enum):
     clamped = "clamped"
 
 
+# Typer reads annotations at run time, on 3.10 too.
+Text = Optional[str]  # noqa: UP007
+Whole = Optional[int]  # noqa: UP007
 Geometry = Annotated[
-    Optional[str],  # noqa: UP007 (typer reads annotations at run time, on 3.10 too)
-    typer.Option(help="Sensor size WIDTHxHEIGHT, for recordings that do not say it."),
+    Text, typer.Option(help="Sensor size WIDTHxHEIGHT, for recordings that do not say it.")
 ]
 From = Annotated[
-    Optional[str],  # noqa: UP007
-    typer.Option("--from", help="Begin this long after the first event: 1s, 500ms."),
+    Text, typer.Option("--from", help="Begin this long after the first event: 1s, 500ms.")
 ]
-To = Annotated[
-    Optional[str],  # noqa: UP007
-    typer.Option("--to", help="End this long after the first event."),
-]
+To = Annotated[Text, typer.Option("--to", help="End this long after the first event.")]
+Window = Annotated[Text, typer.Option(help="Slice by time: 30ms, 500us, 1s. [default: 30ms]")]
+Count = Annotated[Whole, typer.Option(help="Slice by number of events instead, such as 30000.")]
+Stride = Annotated[Text, typer.Option(help="From slice to slice: a time, or events with --count.")]
 ModelName = Annotated[str, typer.Option(help="A bundled model's name or a model folder.")]
 
 
@@ -57,21 +58,12 @@ ModelName = Annotated[str, typer.Option(help="A bundled model's name or a model 
 def run(
     source: Annotated[str, typer.Argument(help="A recording of any format, read by content.")],
     labels: Annotated[
-        Optional[str],  # noqa: UP007
+        Text,
         typer.Option(help="Words set apart by commas, or a file with one a line; all by default."),
     ] = None,
-    window: Annotated[
-        Optional[str],  # noqa: UP007
-        typer.Option(help="Slice by time: 30ms, 500us, 1s. [default: 30ms]"),
-    ] = None,
-    count: Annotated[
-        Optional[int],  # noqa: UP007
-        typer.Option(help="Slice by number of events instead, such as 30000."),
-    ] = None,
-    stride: Annotated[
-        Optional[str],  # noqa: UP007
-        typer.Option(help="From slice to slice: a time, or events with --count."),
-    ] = None,
+    window: Window = None,
+    count: Count = None,
+    stride: Stride = None,
     frame: Annotated[
         Optional[Frame],  # noqa: UP007
         typer.Option(help="Another normalisation than the model was trained with."),
@@ -178,12 +170,10 @@ def convert(
     start: From = None,
     stop: To = None,
     format: Annotated[
-        Optional[str],  # noqa: UP007
-        typer.Option(help="aedat4, evt3, evt2, npz or csv. [default: by OUT's extension]"),
+        Text, typer.Option(help="aedat4, evt3, evt2, npz or csv. [default: by OUT's extension]")
     ] = None,
     compression: Annotated[
-        Optional[str],  # noqa: UP007
-        typer.Option(help="Of AEDAT4: none, lz4 or zstd. [default: zstd]"),
+        Text, typer.Option(help="Of AEDAT4: none, lz4 or zstd. [default: zstd]")
     ] = None,
     geometry: Geometry = None,
 ) -> None:
@@ -191,6 +181,49 @@ def convert(
     from saccade.stream.convert import ConvertOptions, convert_file
 
     convert_file(ConvertOptions(source, out, start, stop, format, compression, geometry))
+
+
+@app.command()
+def frames(
+    source: Annotated[str, typer.Argument(metavar="IN", help="A recording, read by content.")],
+    out: Annotated[str, typer.Argument(metavar="OUT", help="An .npz file, or a folder of .npy.")],
+    kind: Annotated[
+        str,
+        typer.Option(help="paper, signed, clamped, histogram, voxel_grid or time_surface."),
+    ] = "paper",
+    window: Window = None,
+    count: Count = None,
+    stride: Stride = None,
+    size: Annotated[
+        Whole, typer.Option(help="Side of paper, signed and clamped frames. [default: 224]")
+    ] = None,
+    bins: Annotated[Whole, typer.Option(help="Moments of a voxel grid. [default: 5]")] = None,
+    interval: Annotated[
+        Text,
+        typer.Option(help="Of a voxel grid: events (first to last) or window. [default: events]"),
+    ] = None,
+    normalise: Annotated[
+        bool, typer.Option("--normalise", help="A voxel grid, over what is not 0.")
+    ] = False,
+    tau: Annotated[
+        Text, typer.Option(help="How fast a time surface fades. [default: the window]")
+    ] = None,
+    decay: Annotated[
+        Text, typer.Option(help="Of a time surface: exponential or linear. [default: exponential]")
+    ] = None,
+    geometry: Geometry = None,
+    start: From = None,
+    stop: To = None,
+) -> None:
+    """Write what the slices of a recording become as arrays, for other networks."""
+    from saccade.stream.frames import FramesOptions, write_frames
+
+    write_frames(
+        FramesOptions(
+            source, out, kind, window, count, stride, size, bins, interval, normalise, tau, decay,
+            geometry, start, stop,
+        )
+    )  # fmt: skip
 
 
 @labels_app.command("show")
