@@ -97,23 +97,17 @@ class _Representation:
             out = np.empty(self._shape, self._dtype)
         elif out.shape != self._shape or out.dtype != self._dtype or not out.flags.c_contiguous:
             raise SaccadeError(f"out: must be {self._dtype} {list(self._shape)} in C order")
-        self._take(cut)
-        self._native.copy(out)
+        self._fill(cut, out)
         return out
 
     def view(self, cut: Slice, /) -> NDArray[Any]:
         """As `make`, in the accumulator's own memory: read-only, overwritten by the next slice."""
-        self._take(cut)
+        self._fill(cut, None)
         return self._native.array
 
     @abstractmethod
-    def _begin(self, cut: Slice) -> None:
-        """Clears the slice before."""
-
-    def _take(self, cut: Slice) -> None:
-        self._begin(cut)
-        for packet in cut:
-            self._native.add(packet.t, packet.x, packet.y, packet.on)
+    def _fill(self, cut: Slice, out: NDArray[Any] | None) -> None:
+        """Makes the array in `out`, or in the accumulator's own memory when None."""
 
 
 class Histogram(_Representation):
@@ -138,8 +132,8 @@ class Histogram(_Representation):
         """Events so far that met a counter at its end."""
         return self._native.saturated
 
-    def _begin(self, cut: Slice) -> None:
-        self._native.begin()
+    def _fill(self, cut: Slice, out: NDArray[Any] | None) -> None:
+        self._native.fill(_columns(cut), out)
 
 
 class VoxelGrid(_Representation):
@@ -184,18 +178,14 @@ class VoxelGrid(_Representation):
         self._interval, self._normalise = interval, normalise
         self._native = _native.VoxelGrid(width, height, bins)
 
-    def _begin(self, cut: Slice) -> None:
+    def _fill(self, cut: Slice, out: NDArray[Any] | None) -> None:
         begin, end = cut.t_begin_us, cut.t_end_us
         if self._interval == "events":
             packets = [packet for packet in cut if len(packet)]
             begin = min((int(packet.t.min()) for packet in packets), default=0)
             end = max((int(packet.t.max()) for packet in packets), default=0)
-        self._native.begin(_microseconds(begin), _microseconds(end))
-
-    def _take(self, cut: Slice) -> None:
-        super()._take(cut)
-        if self._normalise:
-            self._native.normalise()
+        span = _microseconds(begin), _microseconds(end)
+        self._native.fill(_columns(cut), *span, self._normalise, out)
 
 
 class TimeSurface(_Representation):
@@ -222,7 +212,7 @@ class TimeSurface(_Representation):
             decay: which of the two.
             memory: events of the slices before count, as in HOTS; False begins each slice anew.
                 Where the clock falls (a slice ends before the one before it did) the memory is
-                emptied, and so it is by a packet that is refused.
+                emptied.
 
         Raises:
             SaccadeError: one of them is not what it may be.
@@ -235,23 +225,15 @@ class TimeSurface(_Representation):
         self._memory = memory
         self._native = _native.TimeSurface(width, height, decay == "linear", tau_us)
 
-    def view(self, cut: Slice, /) -> NDArray[Any]:
-        """As `make`, in the accumulator's own memory: read-only, overwritten by the next slice."""
-        self._take(cut)
-        self._native.update()
-        return self._native.array
-
-    def _begin(self, cut: Slice) -> None:
+    def _fill(self, cut: Slice, out: NDArray[Any] | None) -> None:
+        columns = _columns(cut)
         if not self._memory:
             self._native.forget()
-        self._native.begin(_microseconds(cut.t_end_us))
+        self._native.fill(columns, _microseconds(cut.t_end_us), out)
 
-    def _take(self, cut: Slice) -> None:
-        try:
-            super()._take(cut)
-        except BaseException:
-            self._native.forget()  # what was taken belongs to no slice
-            raise
+
+def _columns(cut: Slice) -> list[tuple[NDArray[Any], ...]]:
+    return [(packet.t, packet.x, packet.y, packet.on) for packet in cut]
 
 
 def _microseconds(t_us: int) -> int:

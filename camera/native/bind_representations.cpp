@@ -1,12 +1,16 @@
 // Counts, voxel grids and time surfaces as Python classes.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "representations.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
-using saccade::EventColumnsView;
 using saccade::TimeSurface;
 using saccade::VoxelGrid;
 
@@ -16,25 +20,51 @@ template <typename T>
 using In = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 template <typename T>
 using Out = nb::ndarray<T, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+template <typename T>
+using MaybeOut = std::optional<Out<T>>;
+using Unlocked = nb::call_guard<nb::gil_scoped_release>;
+
+struct Columns {
+  In<std::uint64_t> t;
+  In<std::uint16_t> x, y;
+  In<bool> on;
+};
+
+// The columns (t, x, y, on) of all packets, checked before an event of any is taken.
+std::vector<Columns> checked(const nb::list& packets) {
+  std::vector<Columns> all;
+  for (nb::handle item : packets) {
+    const auto packet = nb::cast<nb::tuple>(item);
+    Columns c;
+    if (packet.size() != 4 || !nb::try_cast(packet[0], c.t, false) ||
+        !nb::try_cast(packet[1], c.x, false) || !nb::try_cast(packet[2], c.y, false) ||
+        !nb::try_cast(packet[3], c.on, false))
+      throw nb::type_error("t, x, y and on must be contiguous uint64, uint16, uint16 and bool");
+    if (c.t.size() != c.x.size() || c.x.size() != c.y.size() || c.x.size() != c.on.size())
+      throw nb::value_error("t, x, y and on must have one length");
+    all.push_back(std::move(c));
+  }
+  return all;
+}
 
 template <typename Self>
-void add(Self& self, In<std::uint64_t> t, In<std::uint16_t> x, In<std::uint16_t> y, In<bool> on) {
-  if (t.size() != x.size() || x.size() != y.size() || x.size() != on.size())
-    throw nb::value_error("t, x, y and on must have one length");
-  const EventColumnsView events{t.data(), x.data(), y.data(),
-                                reinterpret_cast<const std::uint8_t*>(on.data()), x.size()};
-  nb::gil_scoped_release unlocked;
-  self.add(events);
+void add(Self& self, const std::vector<Columns>& packets) {
+  for (const Columns& c : packets)
+    self.add({c.t.data(), c.x.data(), c.y.data(),
+              reinterpret_cast<const std::uint8_t*>(c.on.data()), c.x.size()});
 }
 
 template <typename T>
-void check(const Out<T>& out, int planes, int height, int width) {
-  if (out.shape(0) != static_cast<std::size_t>(planes) ||
-      out.shape(1) != static_cast<std::size_t>(height) ||
-      out.shape(2) != static_cast<std::size_t>(width))
+T* target(const MaybeOut<T>& out, int planes, int height, int width) {
+  if (!out) return nullptr;
+  if (out->shape(0) != static_cast<std::size_t>(planes) ||
+      out->shape(1) != static_cast<std::size_t>(height) ||
+      out->shape(2) != static_cast<std::size_t>(width))
     throw nb::value_error("out does not have the array's shape");
+  return out->data();
 }
 
+// The memory of a class, as a view that keeps the object alive.
 template <typename T>
 auto view(nb::handle self, const T* data, int planes, int height, int width) {
   return nb::ndarray<nb::numpy, const T, nb::ndim<3>>(
@@ -44,46 +74,52 @@ auto view(nb::handle self, const T* data, int planes, int height, int width) {
       self);
 }
 
-// The array of a class that holds `Planes`, as a view that keeps the object alive, and as a copy.
 template <typename Self>
 auto planes(nb::handle_t<Self> self) {
   const auto& v = nb::cast<const Self&>(self).values();
   return view(self, v.data(), v.planes(), v.height(), v.width());
 }
 
-template <typename Self, typename T>
-void copy(const Self& self, Out<T> out) {
-  const auto& v = self.values();
-  check(out, v.planes(), v.height(), v.width());
-  nb::gil_scoped_release unlocked;
-  v.copy(out.data());
-}
-
-template <typename Self>
-void bind_add(nb::class_<Self>& c) {
-  c.def("add", &add<Self>, "t"_a.noconvert(), "x"_a.noconvert(), "y"_a.noconvert(),
-        "on"_a.noconvert())
-      .def_prop_ro("out_of_bounds", &Self::out_of_bounds);
-}
-
-using Unlocked = nb::call_guard<nb::gil_scoped_release>;
-
 template <typename T>
 void bind_histogram(nb::module_& m, const char* name) {
   using Self = saccade::Histogram<T>;
-  nb::class_<Self> c(m, name);
-  c.def(nb::init<int, int>(), "width"_a, "height"_a)
-      .def("begin", &Self::begin, Unlocked())
-      .def("copy", &copy<Self, T>, "out"_a.noconvert())
+  nb::class_<Self>(m, name)
+      .def(nb::init<int, int>(), "width"_a, "height"_a)
+      .def(
+          "fill",
+          [](Self& self, const nb::list& packets, const MaybeOut<T>& out) {
+            const auto events = checked(packets);
+            const auto& v = self.values();
+            T* to = target(out, v.planes(), v.height(), v.width());
+            nb::gil_scoped_release unlocked;
+            self.begin(to);
+            add(self, events);
+          },
+          "packets"_a, "out"_a.noconvert().none())
       .def_prop_ro("array", &planes<Self>)
-      .def_prop_ro("saturated", &Self::saturated);
-  bind_add(c);
+      .def_prop_ro("saturated", &Self::saturated)
+      .def_prop_ro("out_of_bounds", &Self::out_of_bounds);
 }
 
-void finish(TimeSurface& self, Out<float> out) {
-  check(out, 2, self.height(), self.width());
+void fill_voxels(VoxelGrid& self, const nb::list& packets, std::uint64_t begin_us,
+                 std::uint64_t end_us, bool normalise, const MaybeOut<float>& out) {
+  const auto events = checked(packets);
+  const auto& v = self.values();
+  float* to = target(out, v.planes(), v.height(), v.width());
   nb::gil_scoped_release unlocked;
-  self.finish(out.data());
+  self.begin(begin_us, end_us, to);
+  add(self, events);
+  if (normalise) self.normalise();
+}
+
+void fill_surface(TimeSurface& self, const nb::list& packets, std::uint64_t now_us,
+                  const MaybeOut<float>& out) {
+  const auto events = checked(packets);
+  float* to = target(out, 2, self.height(), self.width());
+  nb::gil_scoped_release unlocked;
+  self.begin(now_us);
+  add(self, events);
+  self.finish(to);
 }
 
 auto surface(nb::handle_t<TimeSurface> self) {
@@ -96,21 +132,16 @@ auto surface(nb::handle_t<TimeSurface> self) {
 void bind_representations(nb::module_& m) {
   bind_histogram<std::uint16_t>(m, "Histogram16");
   bind_histogram<float>(m, "HistogramF");
-  nb::class_<VoxelGrid> voxels(m, "VoxelGrid");
-  voxels.def(nb::init<int, int, int>(), "width"_a, "height"_a, "bins"_a)
-      .def("begin", &VoxelGrid::begin, "begin_us"_a, "end_us"_a, Unlocked())
-      .def("normalise", &VoxelGrid::normalise, Unlocked())
-      .def("copy", &copy<VoxelGrid, float>, "out"_a.noconvert())
-      .def_prop_ro("array", &planes<VoxelGrid>);
-  bind_add(voxels);
-  nb::class_<TimeSurface> surfaces(m, "TimeSurface");
-  surfaces
+  nb::class_<VoxelGrid>(m, "VoxelGrid")
+      .def(nb::init<int, int, int>(), "width"_a, "height"_a, "bins"_a)
+      .def("fill", &fill_voxels, "packets"_a, "begin_us"_a, "end_us"_a, "normalise"_a,
+           "out"_a.noconvert().none())
+      .def_prop_ro("array", &planes<VoxelGrid>)
+      .def_prop_ro("out_of_bounds", &VoxelGrid::out_of_bounds);
+  nb::class_<TimeSurface>(m, "TimeSurface")
       .def(nb::init<int, int, bool, std::uint32_t>(), "width"_a, "height"_a, "linear"_a, "tau_us"_a)
-      .def("begin", &TimeSurface::begin, "now_us"_a, Unlocked())
+      .def("fill", &fill_surface, "packets"_a, "now_us"_a, "out"_a.noconvert().none())
       .def("forget", &TimeSurface::forget, Unlocked())
-      .def(
-          "update", [](TimeSurface& self) { self.finish(nullptr); }, Unlocked())
-      .def("copy", &finish, "out"_a.noconvert())
-      .def_prop_ro("array", &surface);
-  bind_add(surfaces);
+      .def_prop_ro("array", &surface)
+      .def_prop_ro("out_of_bounds", &TimeSurface::out_of_bounds);
 }

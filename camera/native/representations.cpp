@@ -57,51 +57,34 @@ Planes<T>::Planes(int planes, int width, int height)
       height_(height),
       pixels_(static_cast<std::size_t>(width) * height),
       values_(pixels_ * planes),
-      marks_(((pixels_ >> kShift) + 1 + 7) / 8 * 8) {}
+      marks_(((pixels_ >> kShift) + 1 + 7) / 8 * 8),
+      target_(values_.data()) {}
 
 template <typename T>
 template <typename F>
-void Planes<T>::for_each_run(F f) const {
-  const std::size_t lines = (pixels_ + (1u << kShift) - 1) >> kShift;
-  std::size_t first = 0;
-  while (first < lines) {
-    const std::uint8_t mark = marks_[first];
-    const std::uint64_t alike = mark * 0x0101010101010101u;
-    std::size_t last = first + 1;
-    while (last < lines && marks_[last] == mark) {
-      std::uint64_t eight;
-      ++last;
-      while (last + 8 <= marks_.size() &&
-             (std::memcpy(&eight, &marks_[last], sizeof eight), eight == alike))
-        last += 8;
+void Planes<T>::for_each_touched(F f) {
+  for (std::size_t eight = 0; eight < marks_.size(); eight += 8) {
+    std::uint64_t any;
+    std::memcpy(&any, &marks_[eight], sizeof any);
+    if (!any) continue;
+    for (std::size_t line = eight; line < eight + 8; ++line) {
+      if (!marks_[line]) continue;
+      std::size_t last = line + 1;
+      while (last < eight + 8 && marks_[last]) ++last;
+      const std::size_t first = line << kShift, n = std::min(last << kShift, pixels_) - first;
+      for (int p = 0; p < planes_; ++p) f(plane(p) + first, n);
+      line = last;
     }
-    f(first << kShift, std::min(std::min(last, lines) << kShift, pixels_), mark != 0);
-    first = last;
   }
 }
 
 template <typename T>
-void Planes<T>::clear() {
-  for_each_run([this](std::size_t first, std::size_t last, bool touched) {
-    if (!touched) return;
-    for (int p = 0; p < planes_; ++p) std::fill(plane(p) + first, plane(p) + last, T{0});
-  });
+void Planes<T>::begin(T* out) {
+  if (target_ == values_.data())
+    for_each_touched([](T* values, std::size_t n) { std::fill_n(values, n, T{0}); });
   std::fill(marks_.begin(), marks_.end(), std::uint8_t{0});
-}
-
-template <typename T>
-void Planes<T>::copy(T* out) const {
-  for (int p = 0; p < planes_; ++p) {
-    const T* from = values_.data() + p * pixels_;
-    T* to = out + p * pixels_;
-    for_each_run([from, to](std::size_t first, std::size_t last, bool touched) {
-      if (touched) {
-        std::copy(from + first, from + last, to + first);
-      } else {
-        std::fill(to + first, to + last, T{0});
-      }
-    });
-  }
+  target_ = out ? out : values_.data();
+  if (out) std::fill_n(out, values_.size(), T{0});
 }
 
 template class Planes<float>;
@@ -130,8 +113,8 @@ void Histogram<T>::add(const EventColumnsView& e) {
 template class Histogram<float>;
 template class Histogram<std::uint16_t>;
 
-void VoxelGrid::begin(std::uint64_t begin_us, std::uint64_t end_us) {
-  grid_.clear();
+void VoxelGrid::begin(std::uint64_t begin_us, std::uint64_t end_us, float* out) {
+  grid_.begin(out);
   begin_us_ = begin_us;
   span_us_ = end_us > begin_us ? end_us - begin_us : 0;
   scale_ = span_us_ ? (bins_ - 1) / static_cast<double>(span_us_) : 0.0;
@@ -169,17 +152,12 @@ void VoxelGrid::normalise() {
   constexpr std::size_t kLanes = 8;  // sums side by side, which need not wait for one another
   double sums[kLanes] = {}, squares[kLanes] = {};
   std::int64_t counts[kLanes] = {};
-  const auto each = [this](auto f) {
-    grid_.for_each_run([this, f](std::size_t first, std::size_t last, bool touched) {
-      for (int p = 0; touched && p < bins_; ++p) f(grid_.plane(p) + first, last - first);
-    });
-  };
   const auto tally = [&](std::size_t lane, double v) {
     counts[lane] += v != 0;
     sums[lane] += v;
     squares[lane] += v * v;
   };
-  each([&](const float* v, std::size_t n) {
+  grid_.for_each_touched([&](const float* v, std::size_t n) {
     std::size_t i = 0;
     for (; i + kLanes <= n; i += kLanes)
       for (std::size_t lane = 0; lane < kLanes; ++lane) tally(lane, v[i + lane]);
@@ -191,7 +169,7 @@ void VoxelGrid::normalise() {
   const double n = std::max(total(counts), 1.0), mean = total(sums) / n;
   const double deviation = std::sqrt(std::max(total(squares) / n - mean * mean, 0.0));
   const double scale = deviation > 0 ? 1 / deviation : 1.0;
-  each([mean, scale](float* v, std::size_t n) {
+  grid_.for_each_touched([mean, scale](float* v, std::size_t n) {
     for (std::size_t i = 0; i < n; ++i) {
       const auto there = static_cast<float>(v[i] != 0);
       v[i] = there * static_cast<float>((v[i] - mean) * scale);

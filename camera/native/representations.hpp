@@ -16,23 +16,22 @@ struct EventColumnsView {
   std::size_t n;
 };
 
-// Planes of one value per pixel, of which only the touched lines are ever cleared or read: a line
-// is 16 pixels in a row of memory, so that a quiet slice of a large sensor costs next to nothing.
+// Planes of one value per pixel, of which only the touched lines are ever cleared: a line is 16
+// pixels in a row of memory, so that a quiet slice of a large sensor costs next to nothing.
 template <typename T>
 class Planes {
  public:
   Planes(int planes, int width, int height);
 
-  T* plane(int p) { return values_.data() + static_cast<std::size_t>(p) * pixels_; }
-  const T* data() const { return values_.data(); }
+  // All 0, in own memory or, where it is given, in that of the caller, who keeps it while in use.
+  void begin(T* out);
+  T* plane(int p) { return target_ + static_cast<std::size_t>(p) * pixels_; }
   void mark(std::size_t pixel) { marks_[pixel >> kShift] = 1; }
-  void clear();
-  // Writes all planes to `out`; what was not touched is 0.
-  void copy(T* out) const;
-  // Calls f(first, last, touched) for the pixels [first, last) of each run of alike lines.
+  // Calls f(values, n) for all of each plane that lies in touched lines.
   template <typename F>
-  void for_each_run(F f) const;
+  void for_each_touched(F f);
 
+  const T* data() const { return values_.data(); }
   int planes() const { return planes_; }
   int width() const { return width_; }
   int height() const { return height_; }
@@ -43,7 +42,8 @@ class Planes {
   int planes_, width_, height_;
   std::size_t pixels_;
   std::vector<T> values_;
-  std::vector<std::uint8_t> marks_;
+  std::vector<std::uint8_t> marks_;  // a multiple of 8, the last ones of no line
+  T* target_;
 };
 
 // Events per pixel and polarity, OFF first. Counts stop at 2^16 - 1, those in float at 2^24, from
@@ -53,7 +53,7 @@ class Histogram {
  public:
   Histogram(int width, int height) : counts_(2, width, height) {}
 
-  void begin() { counts_.clear(); }
+  void begin(T* out) { counts_.begin(out); }
   void add(const EventColumnsView& events);
   const Planes<T>& values() const { return counts_; }
 
@@ -73,7 +73,7 @@ class VoxelGrid {
   VoxelGrid(int width, int height, int bins) : bins_(bins), grid_(bins, width, height) {}
 
   // Times before `begin` count as `begin`, those after `end` as `end`; all are 0 where these agree.
-  void begin(std::uint64_t begin_us, std::uint64_t end_us);
+  void begin(std::uint64_t begin_us, std::uint64_t end_us, float* out);
   void add(const EventColumnsView& events);
   // Brings the values that are not 0 to mean 0 and deviation 1 (of the population); where they are
   // all alike, to mean 0 alone.
