@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <numeric>
 
 #include "decay.hpp"
@@ -21,8 +22,8 @@ inline void prefetch(const void*) {}
 #endif
 
 // Gives each event inside the sensor to locate(i, pixel), which asks for its memory, and some
-// events later what that said to update(): the cells of a large sensor come from far away (twice as
-// fast at 1280x720). Returns how many events lay outside.
+// events later what that said to update(), since the cells of a large sensor come from far away.
+// Returns how many events lay outside.
 template <typename Locate, typename Update>
 std::uint64_t for_each_inside(const EventColumnsView& e, int width, int height, Locate locate,
                               Update update) {
@@ -122,7 +123,9 @@ template class Histogram<std::uint16_t>;
 void VoxelGrid::begin(std::uint64_t begin_us, std::uint64_t end_us, float* out) {
   grid_.begin(out);
   begin_us_ = begin_us;
-  span_us_ = end_us > begin_us ? end_us - begin_us : 0;
+  // As a signed number, which is faster to make a float of; longer spans end there.
+  constexpr std::uint64_t kLongest = std::numeric_limits<std::int64_t>::max();
+  span_us_ = end_us > begin_us ? std::min(end_us - begin_us, kLongest) : 0;
   scale_ = span_us_ ? (bins_ - 1) / static_cast<double>(span_us_) : 0.0;
 }
 

@@ -197,11 +197,19 @@ def test_a_clock_that_falls_empties_the_memory():
 
 def test_absurd_times_are_no_harm():
     most = (1 << 64) - 1
-    events = np.array([(0, 0, 0, 1), (most, 1, 0, 1), (most, 1, 0, 0)], EVENT_DTYPE)
+    events = np.zeros(65, EVENT_DTYPE)
+    events["t"] = [0, *(most >> k for k in range(64))]
+    events["x"], events["on"] = np.arange(65), True
     cut = slice_of(events, -5, most + 30_000)
-    assert VoxelGrid(2, 1, 2).make(cut).tolist() == [[[1, 0]], [[0, 0]]]
-    assert TimeSurface(2, 1, 50).make(cut).tolist() == [[[0, 1]], [[0, 1]]]
-    assert VoxelGrid(2, 1, 2, "window").make(cut)[0, 0, 0] == 1
+    for interval in ("events", "window"):
+        grid = VoxelGrid(65, 1, 2, interval).make(cut)
+        np.testing.assert_allclose(grid.sum(0), np.ones((1, 65)), atol=1e-6)
+        assert grid[0, 0, 0] == grid[1, 0, 1] == 1
+    for decay in ("exponential", "linear"):
+        surface = TimeSurface(65, 1, 50, decay).make(cut)
+        assert surface[1, 0, 1] == 1
+        assert not surface[0].any()
+        assert not np.delete(surface[1, 0], 1).any()
 
 
 def test_counters_saturate_and_say_so():
