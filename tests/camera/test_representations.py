@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.camera.slices import outside, random_events, slice_of
 from tests.reference import representations as reference
 
 from saccade.camera import _native
@@ -33,34 +34,6 @@ def both_paths(request: pytest.FixtureRequest) -> Iterator[None]:
     _native.allow_simd(request.param == "wide")
     yield
     _native.allow_simd(True)
-
-
-def random_events(n: int, width: int, height: int, times: str = "rising", seed: int = 0):
-    """Of `EVENT_DTYPE`; one in fifty lies outside the sensor."""
-    rng = np.random.default_rng(seed)
-    events = np.zeros(n, EVENT_DTYPE)
-    t = rng.integers(1_700_000_000_000_000, 1_700_000_000_030_000, n)
-    if times in ("rising", "falling"):
-        t = np.sort(t)[:: 1 if times == "rising" else -1]
-    events["t"] = t[:1] if times == "equal" else t
-    events["x"] = rng.integers(0, width, n) + (rng.random(n) < 0.01) * width
-    events["y"] = rng.integers(0, height, n) + (rng.random(n) < 0.01) * height
-    events["on"] = rng.random(n) < 0.5
-    return events
-
-
-def slice_of(events, begin: int | None = None, end: int | None = None) -> Slice:
-    """All events in two packets; the window that holds them unless it is given."""
-    packet = Packet.from_array(events)
-    n = len(packet)
-    t = events["t"].tolist() or [0]
-    begin = min(t) if begin is None else begin
-    end = max(t) + 1 if end is None else end
-    return Slice(begin, end, 0, n, (packet[: n // 3], packet[n // 3 :]))
-
-
-def outside(events, width: int, height: int) -> int:
-    return int(((events["x"] >= width) | (events["y"] >= height)).sum())
 
 
 def check_both(accumulator, cut: Slice, wanted, **tolerance) -> None:
