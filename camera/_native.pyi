@@ -73,6 +73,52 @@ class EventFilter:
     @property
     def removed(self) -> dict[str, int]: ...
 
+class _Representation:
+    """`fill` takes the columns of all packets of a slice, having checked all of them before.
+
+    It writes `out`, or where that is None `array`, which is this object's memory.
+    """
+
+    @property
+    def out_of_bounds(self) -> int: ...
+
+class _Histogram(_Representation):
+    def __init__(self, width: int, height: int) -> None: ...
+    @property
+    def saturated(self) -> int: ...
+
+class Histogram16(_Histogram):
+    def fill(self, packets: list[_Columns], out: NDArray[np.uint16] | None) -> None: ...
+    @property
+    def array(self) -> NDArray[np.uint16]: ...
+
+class HistogramF(_Histogram):
+    def fill(self, packets: list[_Columns], out: NDArray[np.float32] | None) -> None: ...
+    @property
+    def array(self) -> NDArray[np.float32]: ...
+
+class VoxelGrid(_Representation):
+    def __init__(self, width: int, height: int, bins: int) -> None: ...
+    def fill(
+        self,
+        packets: list[_Columns],
+        begin_us: int,
+        end_us: int,
+        normalise: bool,
+        out: NDArray[np.float32] | None,
+    ) -> None: ...
+    @property
+    def array(self) -> NDArray[np.float32]: ...
+
+class TimeSurface(_Representation):
+    def __init__(self, width: int, height: int, linear: bool, tau_us: int) -> None: ...
+    def fill(
+        self, packets: list[_Columns], now_us: int, out: NDArray[np.float32] | None
+    ) -> None: ...
+    def forget(self) -> None: ...
+    @property
+    def array(self) -> NDArray[np.float32]: ...
+
 class Simulator:
     def __init__(
         self,

@@ -119,6 +119,16 @@ class FrameMaker:
             raise
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """(size, size)."""
+        return self.spec.size, self.spec.size
+
+    @property
+    def dtype(self) -> np.dtype[np.float32]:
+        """float32."""
+        return np.dtype(np.float32)
+
+    @property
     def saturated(self) -> int:
         """Events so far that met a full counter (65535 of one polarity at one pixel)."""
         return self.native.saturated

@@ -44,6 +44,10 @@ class Slice:
     last: int
     packets: tuple[Packet, ...]
 
+    def __iter__(self) -> Iterator[Packet]:
+        """The packets, so that what takes packets takes a slice."""
+        return iter(self.packets)
+
     @property
     def n_events(self) -> int:
         """Number of events in the slice."""

@@ -12,8 +12,10 @@ from typing import Annotated, Any, Optional
 import typer
 
 from saccade.camera.errors import SaccadeError, printable
+from saccade.stream.file_commands import add_file_commands
 from saccade.stream.options import (
     Background,
+    Count,
     Frame,
     From,
     Geometry,
@@ -23,7 +25,10 @@ from saccade.stream.options import (
     Polarity,
     Refractory,
     Roi,
+    Stride,
+    Text,
     To,
+    Window,
 )
 
 app = typer.Typer(
@@ -38,6 +43,7 @@ labels_app = typer.Typer(
     help="The words that a model can label with.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(labels_app, name="labels")
+add_file_commands(app)
 
 DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
 
@@ -46,21 +52,12 @@ DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
 def run(
     source: Annotated[str, typer.Argument(help="A recording of any format, read by content.")],
     labels: Annotated[
-        Optional[str],  # noqa: UP007
+        Text,
         typer.Option(help="Words set apart by commas, or a file with one a line; all by default."),
     ] = None,
-    window: Annotated[
-        Optional[str],  # noqa: UP007
-        typer.Option(help="Slice by time: 30ms, 500us, 1s. [default: 30ms]"),
-    ] = None,
-    count: Annotated[
-        Optional[int],  # noqa: UP007
-        typer.Option(help="Slice by number of events instead, such as 30000."),
-    ] = None,
-    stride: Annotated[
-        Optional[str],  # noqa: UP007
-        typer.Option(help="From slice to slice: a time, or events with --count."),
-    ] = None,
+    window: Window = None,
+    count: Count = None,
+    stride: Stride = None,
     frame: Annotated[
         Optional[Frame],  # noqa: UP007
         typer.Option(help="Another normalisation than the model was trained with."),
@@ -157,57 +154,6 @@ def listen(
     from saccade.stream.listen import listen_to
 
     listen_to(address, as_json=as_json, count=count, timeout_s=timeout, until_end=until_end)
-
-
-@app.command()
-def inspect(
-    file: Annotated[str, typer.Argument(help="A recording.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    geometry: Geometry = None,
-) -> None:
-    """Say what is in a recording, and where it is damaged."""
-    from saccade.stream.report import inspect_file
-
-    inspect_file(file, as_json=as_json, geometry=geometry)
-
-
-@app.command("hot-pixels")
-def hot_pixels(
-    source: Annotated[str, typer.Argument(metavar="IN", help="A recording, read by content.")],
-    out: Annotated[
-        Path, typer.Argument(metavar="MASK", help="The file to write, a line x,y for each pixel.")
-    ],
-    start: From = None,
-    geometry: Geometry = None,
-) -> None:
-    """Learn the hot pixels of a second of a recording, for `saccade run --hot-pixels MASK`."""
-    from saccade.stream.hot_pixels import learn_hot_pixels
-
-    learn_hot_pixels(source, out, start=start, geometry=geometry)
-
-
-@app.command()
-def convert(
-    source: Annotated[str, typer.Argument(metavar="IN", help="A recording, read by content.")],
-    out: Annotated[
-        str, typer.Argument(metavar="OUT", help="The file to write: .aedat4, .raw, .npz or .csv.")
-    ],
-    start: From = None,
-    stop: To = None,
-    format: Annotated[
-        Optional[str],  # noqa: UP007
-        typer.Option(help="aedat4, evt3, evt2, npz or csv. [default: by OUT's extension]"),
-    ] = None,
-    compression: Annotated[
-        Optional[str],  # noqa: UP007
-        typer.Option(help="Of AEDAT4: none, lz4 or zstd. [default: zstd]"),
-    ] = None,
-    geometry: Geometry = None,
-) -> None:
-    """Write a recording, or a part of it, in another format."""
-    from saccade.stream.convert import ConvertOptions, convert_file
-
-    convert_file(ConvertOptions(source, out, start, stop, format, compression, geometry))
 
 
 @labels_app.command("show")

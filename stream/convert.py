@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from saccade.camera.errors import RecordingError, printable
-from saccade.camera.recordings import Recording, open_recording
+from saccade.camera.recordings import open_recording
 from saccade.camera.seeking import Section
 from saccade.camera.writers import Writer, choose_format, open_writer
 from saccade.stream.durations import parse_section_us
 from saccade.stream.files import refuse_overwriting
+from saccade.stream.progress import progress
 from saccade.stream.settings import parse_geometry
 from saccade.stream.signals import Signals
-
-_REDRAW_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +45,7 @@ class _Conversion:
 
     def run(self) -> None:
         """Writes to the end, or until stopped; RecordingError where either file fails."""
-        with _progress(self.section.recording) as show:
+        with progress(self.section.recording) as show:
             for packet in self.section.packets():
                 self.writer.write(packet)
                 self.events += len(packet)
@@ -103,33 +100,3 @@ def _summary(out: str, kind: str, conversion: _Conversion, seconds: float) -> st
             f"{out}: {kind}, {conversion.events:,} events, {dropped}, {written}{seconds:.2f} s"
         )
     return printable(f"{out}: not finished, {conversion.events:,} events, {dropped}")
-
-
-@contextlib.contextmanager
-def _progress(recording: Recording) -> Iterator[_Show]:
-    show = _Show(recording)
-    try:
-        yield show
-    finally:
-        show.clear()
-
-
-class _Show:
-    """How much was read, on the terminal's last line; nothing where stderr is none."""
-
-    def __init__(self, recording: Recording) -> None:
-        self._recording = recording
-        self._on = sys.stderr.isatty()
-        self._drawn = 0.0
-
-    def __call__(self) -> None:
-        now = time.monotonic()
-        if self._on and now - self._drawn >= _REDRAW_S:
-            self._drawn = now
-            share = self._recording.position / max(self._recording.size_bytes, 1)
-            print(f"\r{min(share, 1):4.0%} read", end="", file=sys.stderr, flush=True)
-
-    def clear(self) -> None:
-        """Takes the line away."""
-        if self._on and self._drawn:
-            print("\r\033[K", end="", file=sys.stderr, flush=True)

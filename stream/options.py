@@ -8,6 +8,8 @@ from typing import Annotated, Optional
 import typer
 
 # Typer reads annotations at run time, on Python 3.10 too, so they cannot be `str | None`.
+Text = Optional[str]  # noqa: UP007
+Whole = Optional[int]  # noqa: UP007
 
 
 class Frame(str, Enum):
@@ -27,21 +29,24 @@ class PolarityName(str, Enum):
 
 
 Geometry = Annotated[
-    Optional[str],  # noqa: UP007
+    Text,
     typer.Option(help="Sensor size WIDTHxHEIGHT, for recordings that do not say it."),
 ]
 From = Annotated[
-    Optional[str],  # noqa: UP007
+    Text,
     typer.Option("--from", help="Begin this long after the first event: 1s, 500ms."),
 ]
 To = Annotated[
-    Optional[str],  # noqa: UP007
+    Text,
     typer.Option("--to", help="End this long after the first event."),
 ]
+Window = Annotated[Text, typer.Option(help="Slice by time: 30ms, 500us, 1s. [default: 30ms]")]
+Count = Annotated[Whole, typer.Option(help="Slice by number of events instead, such as 30000.")]
+Stride = Annotated[Text, typer.Option(help="From slice to slice: a time, or events with --count.")]
 ModelName = Annotated[str, typer.Option(help="A bundled model's name or a model folder.")]
 
 Roi = Annotated[
-    Optional[str],  # noqa: UP007
+    Text,
     typer.Option(metavar="X,Y,W,H", help="Only events of this region, in pixels."),
 ]
 Polarity = Annotated[
@@ -49,21 +54,21 @@ Polarity = Annotated[
     typer.Option(help="Only events of this polarity."),
 ]
 HotPixels = Annotated[
-    Optional[str],  # noqa: UP007
+    Text,
     typer.Option(
         metavar="learn|FILE",
         help="No events of hot pixels: learned in the first second, or of a file of lines x,y.",
     ),
 ]
 Refractory = Annotated[
-    Optional[str],  # noqa: UP007
+    Text,
     typer.Option(help="No event of a pixel this soon after one that was kept: 1ms."),
 ]
 Background = Annotated[
-    Optional[str],  # noqa: UP007
+    Text,
     typer.Option(help="No event without one of the 8 pixels around in this time before: 5ms."),
 ]
 MaxRate = Annotated[
-    Optional[str],  # noqa: UP007
+    Text,
     typer.Option(help="Drop whole slices beyond so many events per second: 10M, 500k."),
 ]

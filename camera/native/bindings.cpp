@@ -11,6 +11,7 @@ void bind_filters(nb::module_& m);
 void bind_frames(nb::module_& m);
 void bind_hdf5(nb::module_& m);
 void bind_plain(nb::module_& m);
+void bind_representations(nb::module_& m);
 void bind_ros(nb::module_& m);
 void bind_simulate(nb::module_& m);
 void bind_slices(nb::module_& m);
@@ -27,6 +28,7 @@ NB_MODULE(_native, m) {
   bind_frames(m);
   bind_hdf5(m);
   bind_plain(m);
+  bind_representations(m);
   bind_ros(m);
   bind_simulate(m);
   bind_slices(m);

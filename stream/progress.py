@@ -1,0 +1,43 @@
+"""How much of a recording was read, on the terminal's last line."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+
+from saccade.camera.recordings import Recording
+
+_REDRAW_S = 0.1
+
+
+@contextlib.contextmanager
+def progress(recording: Recording) -> Iterator[Progress]:
+    """What to call after each packet; the line is taken away at the end."""
+    shown = Progress(recording)
+    try:
+        yield shown
+    finally:
+        shown.clear()
+
+
+class Progress:
+    """How much was read, on the terminal's last line; nothing where stderr is none."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._on = sys.stderr.isatty()
+        self._drawn = 0.0
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if self._on and now - self._drawn >= _REDRAW_S:
+            self._drawn = now
+            share = self._recording.position / max(self._recording.size_bytes, 1)
+            print(f"\r{min(share, 1):4.0%} read", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Takes the line away."""
+        if self._on and self._drawn:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
