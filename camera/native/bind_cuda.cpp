@@ -52,8 +52,8 @@ struct HostDevice {
 };
 
 std::unique_ptr<DeviceFrameMaker> host_maker(const HostDevice& device, int width, int height,
-                                             int size, FrameKind kind, Counting counting,
-                                             int clamp, std::size_t slot_bytes) {
+                                             int size, FrameKind kind, Counting counting, int clamp,
+                                             std::size_t slot_bytes) {
   return std::make_unique<DeviceFrameMaker>(
       saccade::cuda::make_host_device(device.blocks, device.threads, device.seed,
                                       device.integrated),
@@ -115,8 +115,8 @@ Output output_of(DeviceFrameMaker& self, const Target& array) {
               (array.dtype().bits == 16 || array.dtype().bits == 32);
   std::int64_t stride = 1;
   for (std::size_t d = n; fits && d-- > 0;) {
-    fits = (d + 2 < n || array.shape(d) == size) &&
-           (array.shape(d) == 1 || array.stride(d) == stride);
+    fits =
+        (d + 2 < n || array.shape(d) == size) && (array.shape(d) == 1 || array.stride(d) == stride);
     stride *= static_cast<std::int64_t>(array.shape(d));
   }
   if (!fits) {
@@ -161,14 +161,67 @@ auto frame_to_host(DeviceFrameMaker& self, std::uint32_t channels, bool half, St
 
 nb::dict tallies(DeviceFrameMaker& self, Stream stream) {
   static const char* const kNames[] = {
-      "counted",       "early",        "late",     "before_time", "missing_y", "missing_base",
-      "out_of_bounds", "unknown_word", "triggers", "others",      "continued", "time_backwards",
-      "saturated"};
+      "counted",      "early",          "late",         "before_time", "missing_y",
+      "missing_base", "out_of_bounds",  "unknown_word", "triggers",    "others",
+      "continued",    "time_backwards", "saturated"};
   static_assert(sizeof(kNames) / sizeof(*kNames) == saccade::cuda::kTallies, "one name each");
   nb::dict out;
   const auto found = self.tallies(stream);
   for (std::size_t i = 0; i < found.size(); ++i) out[kNames[i]] = found[i];
   return out;
+}
+
+struct Silence {  // a sink that nothing enters
+  void tally(saccade::cuda::Tally, std::uint32_t) {}
+  void events(const saccade::cuda::Events&) {}
+};
+
+// The span of words[begin, end), put together from halves that `seed` chooses.
+template <typename Format>
+typename Format::Span span_of(const std::uint32_t* words, std::size_t begin, std::size_t end,
+                              std::uint32_t& seed) {
+  typename Format::Span span;
+  if (end - begin < 2) {
+    if (begin < end) Format::append(span, words[begin]);
+    return span;
+  }
+  seed = seed * 1664525 + 1013904223;
+  if (seed >> 28 == 0) {  // some runs word by word, as a thread takes them
+    for (std::size_t i = begin; i < end; ++i) Format::append(span, words[i]);
+    return span;
+  }
+  const std::size_t middle = begin + 1 + (seed >> 4) % (end - begin - 1);
+  const auto first = span_of<Format>(words, begin, middle, seed);
+  return Format::combine(first, span_of<Format>(words, middle, end, seed));
+}
+
+nb::tuple to_tuple(const saccade::cuda::State& s) {
+  using saccade::cuda::Place;
+  const bool leapt = s.clock.epoch < 0, based = s.place.has(Place::kHasBase);
+  return nb::make_tuple(s.clock.epoch, s.clock.high, leapt ? s.clock.before : 0, s.clock.started,
+                        s.place.y, s.place.has(Place::kHasY), s.place.low, based ? s.place.base : 0,
+                        based, based && s.place.has(Place::kOn));
+}
+
+// A decoder's state after the words: one by one from the `start`-th on, and by the operator.
+template <typename Format>
+nb::tuple states(const In<std::uint32_t>& words, std::size_t start, std::uint32_t seed) {
+  saccade::cuda::State one_by_one;
+  Silence none;
+  for (std::size_t i = 0; i < start; ++i) Format::decode(one_by_one, words.data()[i], none);
+  const auto span = span_of<Format>(words.data(), start, words.size(), seed);
+  const saccade::cuda::State joined = Format::apply(one_by_one, span);
+  for (std::size_t i = start; i < words.size(); ++i) {
+    Format::decode(one_by_one, words.data()[i], none);
+  }
+  return nb::make_tuple(to_tuple(one_by_one), to_tuple(joined));
+}
+
+nb::tuple word_states(Source source, const In<std::uint32_t>& words, std::size_t start,
+                      std::uint32_t seed) {
+  if (start > words.size()) throw nb::value_error("start lies behind the words");
+  if (source == Source::kEvt2) return states<saccade::cuda::Evt2>(words, start, seed);
+  return states<saccade::cuda::Evt3>(words, start, seed);
 }
 
 void bind_maker(nb::module_& m) {
@@ -188,8 +241,8 @@ void bind_maker(nb::module_& m) {
           "out"_a.noconvert(), "stream"_a)
       .def(
           "capture",
-          [](DeviceFrameMaker& self, Source source, std::uintptr_t address,
-             std::uint32_t channels, bool half) {
+          [](DeviceFrameMaker& self, Source source, std::uintptr_t address, std::uint32_t channels,
+             bool half) {
             auto* const to = address == 0 ? self.frame() : reinterpret_cast<void*>(address);
             return self.capture(source, Output{to, channels, half ? 1u : 0u});
           },
@@ -224,6 +277,7 @@ void bind_cuda(nb::module_& m) {
       .def(nb::init<std::uint32_t, std::uint32_t, std::uint32_t, bool>(), "blocks"_a, "threads"_a,
            "seed"_a, "integrated"_a);
   bind_maker(m);
+  m.def("word_states", &word_states, "source"_a, "words"_a.noconvert(), "start"_a, "seed"_a);
   m.def("cuda_frame_maker", &cuda_maker, "device"_a, "width"_a, "height"_a, "size"_a, "kind"_a,
         "counting"_a, "clamp"_a, "slot_bytes"_a);
   m.def("host_frame_maker", &host_maker, "device"_a, "width"_a, "height"_a, "size"_a, "kind"_a,

@@ -68,8 +68,9 @@ SACCADE_HD void raise(Maxima& top, const Maxima& by) {
 // Adds one thread's events to the counters, and keeps their maxima from what the atomics return.
 //
 // The counters of a pixel share a word, so OFF may overflow into ON. Each overflow is seen by
-// exactly one thread, the one whose addition did it, and noted beside the counters; the launch's last
-// block then works out the true counts (`repair`), so the result depends on no order of the threads.
+// exactly one thread, the one whose addition did it, and noted beside the counters; the launch's
+// last block then works out the true counts (`repair`), so the result depends on no order of the
+// threads.
 class Adder {
  public:
   SACCADE_HD Adder(const Problem& p, Found& found)

@@ -3,8 +3,8 @@
 // Time words carry the clock's upper bits, `Bits` of them, and each is read as the value nearest
 // the one before. What a run of words does to any clock before it has a closed form. Let e be the
 // number of wraps so far, and -1 where the clock is in its first period just after a leap of more
-// than half a period ahead, which may be damage and which the next word may take back. Then one word
-// maps
+// than half a period ahead, which may be damage and which the next word may take back. Then one
+// word maps
 //     e -> max(e + shift, floor)
 // with constants that follow from the word, the one before it, and the one before that; and such
 // maps compose to such maps. What a run does is therefore known but for its first two words, which

@@ -147,8 +147,8 @@ SACCADE_KERNEL void summarise(Block& block, Scan<Format>& shared, const Problem&
   });
   for (std::uint64_t tile = tiles.begin; tile < tiles.end; ++tile) {
     block.each([&](std::uint32_t t) {
-      shared.spans[t] = span_of<Format>(
-          Words::load<Format>(chunk, tile * tiles.words + t * kRoom<Format>));
+      shared.spans[t] =
+          span_of<Format>(Words::load<Format>(chunk, tile * tiles.words + t * kRoom<Format>));
     });
     reduce<Format>(block, shared.spans);
     block.each([&](std::uint32_t t) {

@@ -152,8 +152,7 @@ void DeviceFrameMaker::check_graph(Source source, int graph, std::size_t bytes) 
 }
 
 void DeviceFrameMaker::add_packed(const std::uint16_t* x, const std::uint16_t* y,
-                                  const std::uint8_t* on, std::size_t n, Stream stream,
-                                  int graph) {
+                                  const std::uint8_t* on, std::size_t n, Stream stream, int graph) {
   check_graph(Source::kPacked, graph, 4 * n);
   for (std::size_t i = 0; i < n || (n == 0 && graph != kNoGraph);) {
     auto* const events = reinterpret_cast<std::uint32_t*>(take_slot());

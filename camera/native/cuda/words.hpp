@@ -1,7 +1,7 @@
 // EVT2 and EVT3 words, for decoders that run side by side.
 //
-// Each format has a State (a decoder's, after all words so far), a Span (what a run of words does to
-// any state), and: append(span, word); combine(a, b), associative; apply(state, span); and
+// Each format has a State (a decoder's, after all words so far), a Span (what a run of words does
+// to any state), and: append(span, word); combine(a, b), associative; apply(state, span); and
 // decode(state, word, sink), which gives the events. They follow decoders/evt2.cpp and evt3.cpp.
 #pragma once
 #include "clock.hpp"
@@ -216,8 +216,8 @@ struct Evt2 {
       case 0x1: {
         if (state.clock.started == 0) return sink.tally(kBeforeTime, 1);
         const std::uint64_t high = state.clock.periods() << kBits | state.clock.high;
-        return sink.events({1, (word >> 11) & 0x7ff, word & 0x7ff, word >> 28,
-                            high << 6 | ((word >> 22) & 0x3f)});
+        return sink.events(
+            {1, (word >> 11) & 0x7ff, word & 0x7ff, word >> 28, high << 6 | ((word >> 22) & 0x3f)});
       }
       case 0x8:
         if (!state.clock.advance<kBits>(word & 0x0fffffff)) sink.tally(kBackwards, 1);
