@@ -20,6 +20,20 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _needs_gpu(request: pytest.FixtureRequest) -> None:
+    """Tests marked `gpu` skip where none is usable; FAIL_WITHOUT_CUDA=1 makes them fail."""
+    if request.node.get_closest_marker("gpu") is None:
+        return
+    from saccade.camera.cuda import why_unavailable
+
+    reason = why_unavailable()
+    if reason is not None and os.environ.get("FAIL_WITHOUT_CUDA") == "1":
+        pytest.fail(reason)
+    elif reason is not None:
+        pytest.skip(reason)
+
+
 @pytest.fixture
 def free_port() -> int:
     """A TCP port of the loopback that nobody uses now."""
