@@ -24,64 +24,59 @@ SACCADE_KERNEL void count_packed(Block& block, Found& found, const Problem& p) {
 }
 
 template <typename Format>
-constexpr std::uint32_t kRoom = 32 / sizeof(typename Format::Word);
+constexpr std::uint32_t kRoom = 32 / sizeof(typename Format::Word);  // words of one thread
 
-// 32 bytes of words, as one thread takes them.
-struct Words {
-  std::uint32_t v[8];
-  std::uint32_t n;  // words that are there
-
+// The 32 bytes of each thread of a tile, in shared memory and not in registers, so that loops over
+// them need not be unrolled: a decoder's code is long, and 16 copies of it fit no instruction
+// cache. Neighbouring threads' words lie in neighbouring banks.
+class Words {
+ public:
   template <typename Format>
-  SACCADE_HD std::uint32_t word(std::uint32_t i) const {
-    if (sizeof(typename Format::Word) == 4) return v[i];
-    return (v[i / 2] >> (i % 2 * 16)) & kMax16;
-  }
-
-  template <typename Format>
-  static SACCADE_HD Words load(const Chunk& chunk, std::uint64_t first) {
+  SACCADE_HD void load(const Chunk& chunk, std::uint64_t first, std::uint32_t t) {
     using Word = typename Format::Word;
-    Words out = {};
-    if (first >= chunk.n) return out;
+    n[t] = static_cast<std::uint16_t>(
+        first < chunk.n ? least(chunk.n - first, std::uint64_t{kRoom<Format>}) : 0);
     const Word* const from = static_cast<const Word*>(chunk.data) + first;
-    if (first + kRoom<Format> <= chunk.n) {
+    if (n[t] == kRoom<Format>) {
       const auto* const quads = reinterpret_cast<const Quad*>(from);
       const Quad low = quads[0], high = quads[1];
-      for (int k = 0; k < 4; ++k) out.v[k] = low.v[k];
-      for (int k = 0; k < 4; ++k) out.v[4 + k] = high.v[k];
-      out.n = kRoom<Format>;
-      return out;
+      for (std::uint32_t k = 0; k < 4; ++k) v[k][t] = low.v[k];
+      for (std::uint32_t k = 0; k < 4; ++k) v[4 + k][t] = high.v[k];
+      return;
     }
-    out.n = static_cast<std::uint32_t>(chunk.n - first);
     constexpr std::uint32_t kEach = 4 / sizeof(Word);  // words in 32 bits
+    for (std::uint32_t i = 0; i < n[t]; ++i) {
+      const std::uint32_t before = i % kEach == 0 ? 0 : v[i / kEach][t];
+      v[i / kEach][t] = before | static_cast<std::uint32_t>(from[i]) << (i % kEach * 16);
+    }
+  }
+
+  // Calls use(word) for each of a thread's, in order.
+  template <typename Format, typename Use>
+  SACCADE_HD void each(std::uint32_t t, const Use& use) const {
 #ifdef __CUDA_ARCH__
-#pragma unroll
+#pragma unroll 1
 #endif
-    for (std::uint32_t i = 0; i < kRoom<Format>; ++i) {
-      if (i < out.n) {
-        out.v[i / kEach] |= static_cast<std::uint32_t>(from[i]) << (i % kEach * 16);
+    for (std::uint32_t i = 0; i < n[t]; ++i) {
+      if (sizeof(typename Format::Word) == 4) {
+        use(v[i][t]);
+      } else {
+        use((v[i / 2][t] >> (i % 2 * 16)) & kMax16);
       }
     }
+  }
+
+  template <typename Format>
+  SACCADE_HD typename Format::Span span(std::uint32_t t) const {
+    typename Format::Span out;
+    each<Format>(t, [&](std::uint32_t word) { Format::append(out, word); });
     return out;
   }
+
+ private:
+  std::uint32_t v[8][kThreads];
+  std::uint16_t n[kThreads];  // words that are there
 };
-
-// Calls use(word) for each, in order.
-template <typename Format, typename Use>
-SACCADE_HD void for_each_word(const Words& words, const Use& use) {
-#ifdef __CUDA_ARCH__
-#pragma unroll
-#endif
-  for (std::uint32_t i = 0; i < kRoom<Format>; ++i) {
-    if (i < words.n) use(words.word<Format>(i));
-  }
-}
-
-template <typename Format>
-SACCADE_HD typename Format::Span span_of(const Words& words) {
-  typename Format::Span span;
-  for_each_word<Format>(words, [&](std::uint32_t word) { Format::append(span, word); });
-  return span;
-}
 
 // The tiles, kThreads * 32 bytes each, that are a block's: [begin, end) of all.
 struct Tiles {
@@ -99,6 +94,7 @@ struct Tiles {
 
 template <typename Format>
 struct Scan {
+  Words words;
   typename Format::Span spans[kThreads];
   typename Format::Span run;  // of the tiles so far
   State state;                // before the next tile
@@ -147,8 +143,8 @@ SACCADE_KERNEL void summarise(Block& block, Scan<Format>& shared, const Problem&
   });
   for (std::uint64_t tile = tiles.begin; tile < tiles.end; ++tile) {
     block.each([&](std::uint32_t t) {
-      shared.spans[t] =
-          span_of<Format>(Words::load<Format>(chunk, tile * tiles.words + t * kRoom<Format>));
+      shared.words.template load<Format>(chunk, tile * tiles.words + t * kRoom<Format>, t);
+      shared.spans[t] = shared.words.template span<Format>(t);
     });
     reduce<Format>(block, shared.spans);
     block.each([&](std::uint32_t t) {
@@ -189,19 +185,18 @@ SACCADE_KERNEL void decode(Block& block, Scan<Format>& shared, const Problem& p)
   const Chunk& chunk = shared.found.chunk;
   const Tiles tiles = Tiles::of<Format>(chunk, block.index, block.count, block.threads);
   begin_state(block, shared, p);
-  typename Block::template Local<Words> words(block);
   for (std::uint64_t tile = tiles.begin; tile < tiles.end; ++tile) {
     block.each([&](std::uint32_t t) {
-      words[t] = Words::load<Format>(chunk, tile * tiles.words + t * kRoom<Format>);
-      shared.spans[t] = span_of<Format>(words[t]);
+      shared.words.template load<Format>(chunk, tile * tiles.words + t * kRoom<Format>, t);
+      shared.spans[t] = shared.words.template span<Format>(t);
     });
     scan<Format>(block, shared.spans);
     block.each([&](std::uint32_t t) {
       State state = shared.state;
       if (t != 0) state = Format::apply(state, shared.spans[t - 1]);
       Adder adder(p, shared.found);
-      for_each_word<Format>(words[t],
-                            [&](std::uint32_t word) { Format::decode(state, word, adder); });
+      shared.words.template each<Format>(
+          t, [&](std::uint32_t word) { Format::decode(state, word, adder); });
       adder.finish();
     });
     block.each([&](std::uint32_t t) {
