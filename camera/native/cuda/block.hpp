@@ -1,5 +1,6 @@
 // A block of threads, as the kernels are written against it: steps with a barrier after each.
 #pragma once
+#include <random>
 #include <vector>
 
 #include "memory.hpp"
@@ -8,9 +9,11 @@ namespace saccade::cuda {
 
 constexpr std::uint32_t kThreads = 256;  // of a block, at most
 
-// The threads take their turns: proves all of a kernel but its launch and its races.
+// The threads take their turns, forwards or backwards by chance in each step, so that one that
+// needs what another does in the same step is found out.
 struct HostBlock {
   std::uint32_t index, count, threads;
+  std::mt19937* random;
 
   // A variable of each thread that lives from one step to the next.
   template <typename T>
@@ -22,7 +25,8 @@ struct HostBlock {
 
   template <typename Step>
   void each(const Step& step) const {
-    for (std::uint32_t thread = 0; thread < threads; ++thread) step(thread);
+    const bool backwards = ((*random)() & 1) != 0;
+    for (std::uint32_t i = 0; i < threads; ++i) step(backwards ? threads - 1 - i : i);
   }
 };
 

@@ -1,4 +1,4 @@
-// The kernels on the host, one thread after the other: their logic without a GPU.
+// The kernels on the host, one thread after the other: all of them but the launch, without a GPU.
 #include <algorithm>
 #include <numeric>
 #include <random>
@@ -90,7 +90,9 @@ class HostDevice : public Device {
 
   std::vector<HostBlock> order(std::uint32_t count) {
     std::vector<HostBlock> blocks;
-    for (std::uint32_t i = 0; i < count; ++i) blocks.push_back({i, count, threads_});
+    for (std::uint32_t i = 0; i < count; ++i) {
+      blocks.push_back({i, count, threads_, &random_});
+    }
     std::shuffle(blocks.begin(), blocks.end(), random_);
     return blocks;
   }

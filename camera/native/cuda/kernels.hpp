@@ -87,8 +87,7 @@ struct Tiles {
                              std::uint32_t threads) {
     const std::uint64_t words = std::uint64_t{threads} * kRoom<Format>;
     const std::uint64_t all = (chunk.n + words - 1) / words;
-    const std::uint64_t each = (all + count - 1) / count;
-    return {least(each * index, all), least(each * (index + 1), all), all, words};
+    return {all * index / count, all * (index + 1) / count, all, words};
   }
 };
 
