@@ -8,6 +8,7 @@ a ring of pinned memory; an integrated GPU reads them where they are.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -108,6 +109,8 @@ class CudaFrameMaker:
                 raise SaccadeError(f"frames on CUDA device {device}: {reason}")
             self._native = _native.cuda_frame_maker(device, *shape)
         self.stream = self._native.stream if stream is None else stream
+        # Arrays that kernels may still read: before a fifth piece, the first has been waited for.
+        self._in_use: deque[object] = deque(maxlen=4)
 
     @property
     def device(self) -> tuple[int, int]:
@@ -203,6 +206,7 @@ class CudaFrameMaker:
         else:
             capsule = capsule_of(cast(DeviceArray, data), self.stream)
             self._native.add_array(kind, capsule, *window, number)
+            self._in_use.append(data)
 
     def finish(self, out: Any = None) -> Any:
         """The frame of what was counted; the counters begin anew.

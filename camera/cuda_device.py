@@ -24,8 +24,8 @@ def why_unavailable() -> str | None:
     """Why no frame can be made on a GPU here and what to do about it; None where one can."""
     if not _native.cuda_built:
         return (
-            "saccade was built without CUDA; install the CUDA toolkit (12.2 or later) and then "
-            "`pip install --no-binary saccade -C cmake.define.SACCADE_CUDA=ON saccade`"
+            "saccade was built without CUDA; install the CUDA toolkit (12.2 or later) and, in "
+            "saccade's folder, `pip install . -C cmake.define.SACCADE_CUDA=ON`"
         )
     try:
         driver = ctypes.CDLL("libcuda.so.1")
@@ -65,8 +65,21 @@ class DeviceFrame:
     channels: int
     half: bool
 
-    def __dlpack__(self, *, stream: int | None = None, **_: object) -> object:
-        """The frame, float32 or float16 [C, size, size]; waits until it is made."""
+    def __dlpack__(
+        self,
+        *,
+        stream: int | None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> object:
+        """The frame, float32 or float16 [C, size, size]; waits until it is made.
+
+        Raises:
+            BufferError: it shall be copied, or lie on another device.
+        """
+        if copy or dl_device not in (None, self.native.device):
+            raise BufferError("a frame is given where it lies; use to_host() for a copy there")
         self.native.synchronise(self.stream)
         return self.native.frame(self.channels, self.half)
 

@@ -291,6 +291,8 @@ def test_arrays_on_the_device_are_taken_and_written_where_they_are(host) -> None
     maker.add_packed(aligned(pack(p)))
     wanted = reference.make([p])
     np.testing.assert_allclose(np.from_dlpack(maker.finish())[0], wanted, atol=1e-6, rtol=0)
+    with pytest.raises(BufferError, match="to_host"):
+        np.from_dlpack(maker.frame_on_device(), copy=True)
     data = sensor_words(np.random.default_rng(1), 200, 64, 48)
     maker.add_evt3(aligned(np.frombuffer(data, "<u2")))
     counted = maker.counts_to_host()
