@@ -4,14 +4,15 @@
 
 writes `benchmarks/records/gpu_frames.json`, in under 8 minutes. Exits with 2 where there is no GPU
 or something to build with is missing. Needs nvcc, CMake, a C++17 compiler, and a Python with its
-headers and numpy; nanobind is fetched where it is not there (`build/gpu/deps`, which may also be
-filled before: `pip install --target build/gpu/deps nanobind`). Nothing else is changed: the package
-that it builds lies in build/gpu.
+headers; numpy and nanobind are fetched where they are not there (to `build/gpu/deps`, which may be
+filled before: `pip install --target build/gpu/deps nanobind numpy`). Nothing else is changed: the
+package that it builds lies in build/gpu.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import importlib.util
 import json
 import os
@@ -71,13 +72,13 @@ def run(command: list[str], what: str, timeout: float) -> str:
     return done.stdout
 
 
-def nanobind_folder() -> str:
-    """Where nanobind's CMake files are, installed first where they are not."""
+def fetch_missing() -> None:
+    """Installs what Python lacks to build and to run, in a folder of our own."""
     sys.path.insert(0, str(DEPS))
-    if importlib.util.find_spec("nanobind") is None:
+    missing = [name for name in ("nanobind", "numpy") if importlib.util.find_spec(name) is None]
+    if missing:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(DEPS)]
-        run([*pip, "nanobind>=2.4"], "installing nanobind", 60)
-    return run([*PYTHON, "nanobind", "--cmake_dir"], "finding nanobind", 20).strip()
+        run([*pip, *missing], f"installing {' and '.join(missing)}", 90)
 
 
 def nvcc() -> str:
@@ -94,6 +95,8 @@ def build(architecture: str) -> float:
     """Builds the extension for one GPU, beside copies of the Python files; seconds."""
     begun = time.perf_counter()
     cmake = shutil.which("cmake") or stop("no cmake; install CMake 3.18 or later")
+    fetch_missing()
+    nanobind = run([*PYTHON, "nanobind", "--cmake_dir"], "finding nanobind", 20).strip()
     shutil.rmtree(PACKAGE, ignore_errors=True)
     for folder in ("", "camera"):
         shutil.copytree(
@@ -110,7 +113,7 @@ def build(architecture: str) -> float:
         f"-DCMAKE_CUDA_COMPILER={nvcc()}",
         f"-DCMAKE_CUDA_ARCHITECTURES={architecture}",
         f"-DPython_EXECUTABLE={sys.executable}",
-        f"-Dnanobind_DIR={nanobind_folder()}",
+        f"-Dnanobind_DIR={nanobind}",
     ]
     run([str(cmake), "-S", ".", "-B", str(BUILD / "cmake"), *options], "configuring", 60)
     jobs = str(os.cpu_count() or 2)
@@ -182,9 +185,11 @@ def main() -> None:
     if options.build_only:
         print(f"built in {build('90-real')} s: {PACKAGE}")
         return
-    from benchmarks.gpu_driver import Driver
-
     try:
+        ctypes.CDLL("libcuda.so.1")
+        fetch_missing()
+        from benchmarks.gpu_driver import Driver
+
         facts = Driver().facts()
     except OSError as error:
         stop(f"no usable GPU here ({error}); nothing was built or measured")

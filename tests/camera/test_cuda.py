@@ -193,7 +193,7 @@ def test_frame_equals_its_definition(device, kind, counting, width, height, size
         assert found.shape == (3, size, size)
         np.testing.assert_allclose(found, np.stack([wanted] * 3), atol=1e-6, rtol=0)
         half = halves.make([p]).to_host()
-        assert half.dtype == np.float16
+        np.testing.assert_array_equal(half, found.astype(np.float16))
         np.testing.assert_allclose(half[2], wanted, atol=1e-3, rtol=0)
         on_host = np.empty((size, size), np.float32)
         assert maker.make([p], on_host) is on_host
