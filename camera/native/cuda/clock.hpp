@@ -100,7 +100,7 @@ SACCADE_HD ClockSpan combine(const ClockSpan& a, const ClockSpan& b) {
   if (b.n == 0) return a;
   if (a.n == 0) return b;
   ClockSpan out = a;
-  if (b.first != a.last) out.append<Bits>(b.first);
+  out.append<Bits>(b.first);
   if (b.n < 2) return out;
   out.append<Bits>(b.second);
   out.wraps = then(out.wraps, b.wraps);
