@@ -34,6 +34,16 @@ def _needs_gpu(request: pytest.FixtureRequest) -> None:
         pytest.skip(reason)
 
 
+@pytest.fixture(params=["host", "host, integrated", pytest.param("gpu", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> object:
+    """Where frames are made: on a GPU, and by its kernels' code on the host, with odd threads."""
+    from saccade.camera import _native
+
+    if request.param == "gpu":
+        return 0
+    return _native.HostDevice(3, 7, seed=1, integrated="integrated" in request.param)
+
+
 @pytest.fixture
 def free_port() -> int:
     """A TCP port of the loopback that nobody uses now."""
