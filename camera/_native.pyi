@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Buffer
 
+from saccade.camera.errors import SaccadeError
+
 class FrameKind(enum.Enum):
     paper = 0
     signed = 1
@@ -118,6 +120,99 @@ class TimeSurface(_Representation):
     def forget(self) -> None: ...
     @property
     def array(self) -> NDArray[np.float32]: ...
+
+cuda_built: bool  # the kernels are in this build
+
+class CudaError(SaccadeError): ...
+
+class CudaSource(enum.Enum):
+    packed = 0
+    evt2 = 1
+    evt3 = 2
+
+class HostDevice:
+    """The kernels' code on the host: `blocks` of `threads` (1 to 256), in an order by `seed`."""
+
+    def __init__(self, blocks: int, threads: int, seed: int, integrated: bool) -> None: ...
+
+class DeviceFrameMaker:
+    """See saccade.camera.cuda; streams are cudaStream_t, graphs what `capture` gave (-1: none)."""
+
+    def add_packed(
+        self,
+        x: NDArray[np.uint16],
+        y: NDArray[np.uint16],
+        on: NDArray[np.bool_],
+        stream: int,
+        graph: int = -1,
+    ) -> None: ...
+    def add_words(
+        self,
+        source: CudaSource,
+        data: NDArray[np.uint8],
+        t_begin: int,
+        t_end: int,
+        again: bool,
+        stream: int,
+        graph: int = -1,
+    ) -> None: ...
+    def add_array(
+        self,
+        source: CudaSource,
+        array: object,
+        t_begin: int,
+        t_end: int,
+        again: bool,
+        stream: int,
+        graph: int = -1,
+    ) -> None: ...
+    def finish(self, address: int, channels: int, half: bool, stream: int) -> None: ...
+    def finish_array(self, out: object, stream: int) -> None: ...
+    def capture(self, source: CudaSource, address: int, channels: int, half: bool) -> int: ...
+    def frame(self, channels: int, half: bool) -> object: ...
+    def frame_to_host(self, channels: int, half: bool, stream: int) -> NDArray[np.float32]: ...
+    def counts(self, stream: int) -> NDArray[np.uint16]: ...
+    def clear(self, stream: int) -> None: ...
+    def tallies(self, stream: int) -> dict[str, int]: ...
+    def synchronise(self, stream: int) -> None: ...
+    @property
+    def stream(self) -> int: ...
+    @property
+    def integrated(self) -> bool: ...
+    @property
+    def device(self) -> tuple[int, int]: ...
+    @property
+    def pending_bytes(self) -> int: ...
+
+def word_states(
+    source: CudaSource, words: NDArray[np.uint32], start: int, seed: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """A decoder's state after all words, for tests of the operator that joins runs of words.
+
+    One word after the other; and as the words up to `start` set it, followed by the rest as one
+    run, put together from halves that `seed` chooses.
+    """
+
+def cuda_frame_maker(
+    device: int,
+    width: int,
+    height: int,
+    size: int,
+    kind: FrameKind,
+    counting: Counting,
+    clamp: int,
+    slot_bytes: int,
+) -> DeviceFrameMaker: ...
+def host_frame_maker(
+    device: HostDevice,
+    width: int,
+    height: int,
+    size: int,
+    kind: FrameKind,
+    counting: Counting,
+    clamp: int,
+    slot_bytes: int,
+) -> DeviceFrameMaker: ...
 
 class Simulator:
     def __init__(

@@ -20,6 +20,30 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _needs_gpu(request: pytest.FixtureRequest) -> None:
+    """Tests marked `gpu` skip where none is usable; FAIL_WITHOUT_CUDA=1 makes them fail."""
+    if request.node.get_closest_marker("gpu") is None:
+        return
+    from saccade.camera.cuda import why_unavailable
+
+    reason = why_unavailable()
+    if reason is not None and os.environ.get("FAIL_WITHOUT_CUDA") == "1":
+        pytest.fail(reason)
+    elif reason is not None:
+        pytest.skip(reason)
+
+
+@pytest.fixture(params=["host", "host, integrated", pytest.param("gpu", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> object:
+    """Where frames are made: on a GPU, and by its kernels' code on the host, with odd threads."""
+    from saccade.camera import _native
+
+    if request.param == "gpu":
+        return 0
+    return _native.HostDevice(3, 7, seed=1, integrated="integrated" in request.param)
+
+
 @pytest.fixture
 def free_port() -> int:
     """A TCP port of the loopback that nobody uses now."""

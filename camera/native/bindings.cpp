@@ -4,6 +4,7 @@
 namespace nb = nanobind;
 
 void bind_aedat(nb::module_& m);
+void bind_cuda(nb::module_& m);
 void bind_decoders(nb::module_& m);
 void bind_evt(nb::module_& m);
 void bind_encoders(nb::module_& m);
@@ -26,6 +27,7 @@ NB_MODULE(_native, m) {
   bind_encoders(m);
   bind_filters(m);
   bind_frames(m);
+  bind_cuda(m);  // after the frames, whose kinds it takes
   bind_hdf5(m);
   bind_plain(m);
   bind_representations(m);
