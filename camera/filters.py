@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 from saccade.camera import _native
 from saccade.camera.errors import SaccadeError
 from saccade.camera.events import MAX_SIDE, Packet
-from saccade.camera.slicing import Slice
+from saccade.camera.slicing import Window
 
 Polarity = Literal["both", "on", "off"]
 
@@ -215,7 +215,7 @@ class RateLimit:
         self._begin_us = 0
         self._free_us = 0.0  # when the slices that passed have had their time
 
-    def allows(self, cut: Slice) -> bool:
+    def allows(self, cut: Window) -> bool:
         """Whether the next slice passes; slices come in order, and a fallen clock starts anew."""
         if cut.t_begin_us < self._begin_us:
             self._free_us = 0.0

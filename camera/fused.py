@@ -6,6 +6,7 @@ same slices and the same frames as `TimeSlicer` or `CountSlicer` and `FrameMaker
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class FramedSlice:
         first, last: indices [first, last) of its events in the stream.
         restarts: of the slicer's grid so far.
         frame: float32 [size, size].
+        frame_us: microseconds that it took to finish it.
     """
 
     t_begin_us: int
@@ -40,6 +42,12 @@ class FramedSlice:
     last: int
     restarts: int
     frame: NDArray[np.float32]
+    frame_us: float
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that its frame takes."""
+        return self.frame.nbytes
 
     @property
     def n_events(self) -> int:
@@ -85,10 +93,11 @@ class SliceFramer:
 
     def _due(self) -> Iterator[FramedSlice]:
         while self._slices.due:
+            started = time.perf_counter_ns()
             frame = np.empty((self._size, self._size), np.float32)
             cut = self._slices.take(frame)
             assert cut is not None
-            yield FramedSlice(*cut, frame)
+            yield FramedSlice(*cut, frame, (time.perf_counter_ns() - started) / 1000)
 
 
 def make_framer(frames: FrameMaker, slicer: Slicer) -> SliceFramer | None:

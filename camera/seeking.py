@@ -8,6 +8,7 @@ import numpy as np
 
 from saccade.camera.errors import SaccadeError
 from saccade.camera.events import Packet
+from saccade.camera.fused import FramedSlice, SliceFramer
 from saccade.camera.recordings import Recording
 
 #: Classes of `Recording.dropped` that count words, which need not have been events.
@@ -72,6 +73,25 @@ class Section:
         finally:
             if begun:  # what was refused after the last event counts too
                 self._count(base, before)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is all of the recording."""
+        return self.start_us == 0 and self.stop_us is None
+
+    def framed(self, framer: SliceFramer) -> Iterator[FramedSlice]:
+        """One pass over the slices of a whole section, counted as they are decoded.
+
+        Raises RecordingError as the recording does, after every slice before the damage.
+        """
+        assert self.whole
+        base, before = dict(self.dropped), self.recording.dropped
+        try:
+            for cut in framer.pass_over(self.recording):
+                self._count(base, before)
+                yield cut
+        finally:
+            self._count(base, before)
 
     def _origin(self) -> int | None:
         """The first event's time; None where there is none."""

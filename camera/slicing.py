@@ -20,10 +20,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saccade.camera.errors import SaccadeError
-from saccade.camera.events import Packet
+from saccade.camera.events import EVENT_DTYPE, Packet
 
 RESET_US = 1_000_000
 MAX_EMPTY_SLICES = 1000
+
+
+class Window(Protocol):
+    """What every slice says of itself; see `Slice`."""
+
+    @property
+    def t_begin_us(self) -> int: ...
+    @property
+    def t_end_us(self) -> int: ...
+    @property
+    def t_last_us(self) -> int: ...
+    @property
+    def first(self) -> int: ...
+    @property
+    def last(self) -> int: ...
+    @property
+    def n_events(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +71,11 @@ class Slice:
     def n_events(self) -> int:
         """Number of events in the slice."""
         return self.last - self.first
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that its events take."""
+        return EVENT_DTYPE.itemsize * self.n_events
 
     @property
     def t_last_us(self) -> int:

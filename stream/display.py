@@ -172,12 +172,14 @@ class Display:
         lost = sum(total.dropped.values())
         stages = _listed(total.dropped)
         removed = _listed(total.filtered)
+        full = f"{total.saturated:,} events met a full counter\n" if total.saturated else ""
         latency = total.latency_us
         rate = total.events_in / total.seconds / 1e6 if total.seconds else 0.0
         self._print(
             f"\n{total.events_in:,} events in, {total.events_published:,} published, "
             f"{lost:,} dropped{f' ({stages})' if stages else ''}\n"
             f"{f'filtered: {removed}' + chr(10) if removed else ''}"
+            f"{full}"
             f"{total.slices:,} slices, {total.labels:,} labels in {total.seconds:.2f} s "
             f"({rate:.2f} Mev/s)\n"
             f"event to label, ms: p50 {latency.p50 / 1000:.2f}, p90 {latency.p90 / 1000:.2f}, "

@@ -13,6 +13,7 @@ from typing import TypeVar
 from saccade.camera.errors import RecordingError, SaccadeError
 from saccade.camera.filters import EventFilter, FilterSpec, RateLimit
 from saccade.camera.frames import FrameKind, FrameMaker
+from saccade.camera.fused import make_framer
 from saccade.camera.recordings import Recording, open_recording
 from saccade.camera.seeking import Section
 from saccade.engines.engine import Engine
@@ -31,7 +32,6 @@ T = TypeVar("T")
 
 SLICE_QUEUE = 8  # slices that may wait for a frame, and how much memory they may hold:
 SLICE_QUEUE_BYTES = 256 << 20
-EVENT_BYTES = 13
 FRAME_QUEUE = 2  # frames, and results, that may wait
 #: At a set speed a slice that left the source this long ago is dropped where a newer one waits.
 BUDGET_US = 50_000
@@ -121,8 +121,10 @@ class Pipeline:
             self._release()
             raise
         sieve = Sieve(chosen, limit, lambda cut: self.ledger.drop(cut.first, cut.last, "rate"))
-        self._replay = Replay(Section(opened, *section), slicer, replay_speed, loop, sieve)
-        self._slicer = slicer
+        part = Section(opened, *section)
+        counted = part.whole and not loop and chosen is None
+        framer = make_framer(self._frame_maker, slicer) if counted else None
+        self._replay = Replay(part, slicer, replay_speed, loop, sieve, framer)
         self._drops = not math.isinf(replay_speed)
         self.latencies = Latencies()
         self.labelled = 0
@@ -172,7 +174,7 @@ class Pipeline:
             on_drop=self._dropper(lambda timed: timed),
             stale=_stale,
             max_bytes=SLICE_QUEUE_BYTES,
-            nbytes=lambda timed: timed.cut.n_events * EVENT_BYTES,
+            nbytes=lambda timed: timed.cut.nbytes,
         )
         frames = Prefetch(
             make_frames(self._frame_maker, slices),
@@ -291,6 +293,7 @@ class Pipeline:
             latency_us=self.latencies.summary(),
             seconds=round(ended - self._started, 6) if self._started else 0.0,
             filtered=filtered,
+            saturated=self._frame_maker.saturated,
         )
 
 

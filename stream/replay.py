@@ -13,8 +13,9 @@ import numpy as np
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
 from saccade.camera.filters import EventFilter, RateLimit
+from saccade.camera.fused import FramedSlice, SliceFramer
 from saccade.camera.seeking import Section
-from saccade.camera.slicing import Kept, Slice, Slicer
+from saccade.camera.slicing import Kept, Slice, Slicer, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class TimedSlice:
         refused: events that never came to a slice by then, cumulative: by `source` and `filter`.
     """
 
-    cut: Slice
+    cut: Slice | FramedSlice
     received_ns: int
     left_ns: int
     decode_us: float
@@ -49,9 +50,9 @@ class Sieve:
 
     filters: EventFilter | None
     limit: RateLimit | None
-    on_drop: Callable[[Slice], None]
+    on_drop: Callable[[Window], None]
 
-    def drops(self, cut: Slice) -> bool:
+    def drops(self, cut: Window) -> bool:
         """Whether the next slice is beyond the limit."""
         dropped = self.limit is not None and not self.limit.allows(cut)
         if dropped:
@@ -63,9 +64,20 @@ class Replay:
     """A passive source of slices; iterate it once, on whichever thread."""
 
     def __init__(
-        self, section: Section, slicer: Slicer, speed: float, loop: bool, sieve: Sieve
+        self,
+        section: Section,
+        slicer: Slicer,
+        speed: float,
+        loop: bool,
+        sieve: Sieve,
+        framer: SliceFramer | None = None,
     ) -> None:
-        """Slices of `section`; `speed` 1.0 is real time, infinity as fast as they are taken."""
+        """Slices of `section`; `speed` 1.0 is real time, infinity as fast as they are taken.
+
+        With a `framer` (one of `slicer`'s slices, for a whole section that is passed once and not
+        filtered) they are counted while their events are decoded.
+        """
+        self._framer = framer
         self._section = section
         self._sieve = sieve
         self._slicer = slicer
@@ -92,8 +104,12 @@ class Replay:
         for cut in self._cuts():
             received_ns = time.monotonic_ns()
             decode_us = (time.perf_counter_ns() - started) / 1000
+            restarts = self._slicer.restarts
+            if isinstance(cut, FramedSlice):
+                decode_us -= cut.frame_us
+                restarts = cut.restarts
             if self._pacer:
-                received_ns = self._pacer.wait(cut, self._slicer.restarts, self._stop)
+                received_ns = self._pacer.wait(cut, restarts, self._stop)
             if self._stop.is_set():
                 return
             self.slices += 1
@@ -105,7 +121,10 @@ class Replay:
         if not self._stop.is_set():
             self.events = self._decoded
 
-    def _cuts(self) -> Iterator[Slice]:
+    def _cuts(self) -> Iterator[Slice | FramedSlice]:
+        if self._framer is not None:
+            yield from self._framed(self._framer)
+            return
         damage: RecordingError | None = None
         try:
             for packet in self._packets():
@@ -120,6 +139,22 @@ class Replay:
         if damage is not None:
             self.events = self._decoded
             raise damage
+
+    def _framed(self, framer: SliceFramer) -> Iterator[FramedSlice]:
+        def account() -> None:
+            self._decoded, self.source_dropped = framer.events, self._section.events_dropped
+
+        try:
+            for cut in self._section.framed(framer):
+                account()
+                yield cut
+                if self._stop.is_set():
+                    return
+        except RecordingError:
+            account()
+            self.events = self._decoded
+            raise
+        account()
 
     def _sift(self, packet: Packet) -> Kept | None:
         filters = self._sieve.filters
@@ -159,7 +194,7 @@ class _Pacer:
         self._origin_us = 0
         self._start_ns = 0
 
-    def wait(self, cut: Slice, restarts: int, stop: threading.Event) -> int:
+    def wait(self, cut: Window, restarts: int, stop: threading.Event) -> int:
         """Blocks until the slice's window is over; gives the arrival time of its last event.
 
         A stop ends the waiting.

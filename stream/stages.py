@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from saccade.camera.frames import FrameMaker
+from saccade.camera.fused import FramedSlice
 from saccade.engines.engine import Engine
 from saccade.engines.labels import LabelScorer
 from saccade.stream.prediction import Encoded, Framed
@@ -13,8 +14,11 @@ from saccade.stream.replay import TimedSlice
 
 
 def make_frames(maker: FrameMaker, slices: Iterable[TimedSlice]) -> Iterator[Framed]:
-    """The frame of each slice."""
+    """The frame of each slice, which some have already."""
     for timed in slices:
+        if isinstance(timed.cut, FramedSlice):
+            yield Framed(timed, timed.cut.frame, timed.cut.frame_us)
+            continue
         started = time.perf_counter_ns()
         frame = maker.make(timed.cut.packets)
         yield Framed(timed, frame, (time.perf_counter_ns() - started) / 1000)

@@ -29,6 +29,7 @@ class Summary(msgspec.Struct, frozen=True):
     """What a run did. events_in = events_published + sum of dropped, exactly.
 
     `filtered` is dropped["filter"] by the filter that removed the events; empty without filters.
+    `saturated` counts events that are in no frame for their pixel's counter was full (65,535).
     """
 
     events_in: int
@@ -39,6 +40,7 @@ class Summary(msgspec.Struct, frozen=True):
     latency_us: LatencySummary
     seconds: float
     filtered: dict[str, int] = {}
+    saturated: int = 0
 
     @property
     def events_lost(self) -> int:

@@ -99,8 +99,9 @@ def test_real_speed_drops_the_oldest_whole_slices_and_counts_them(model, recordi
     assert total.labels == len(predictions) < total.slices
     assert time.monotonic() - begun > 0.39  # the recording lasts 0.4 s
     # The newest slice is never the one that is dropped.
-    last = (400_000 - 1) // (pipeline._slicer.stride_us) * pipeline._slicer.stride_us
-    assert predictions[-1].t_begin_us >= 1_000_000 + last - pipeline._slicer.window_us
+    slicer = pipeline._replay._slicer
+    last = (400_000 - 1) // slicer.stride_us * slicer.stride_us
+    assert predictions[-1].t_begin_us >= 1_000_000 + last - slicer.window_us
     assert predictions[-1].dropped["queue"] == total.dropped["queue"]
 
 
