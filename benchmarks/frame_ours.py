@@ -13,11 +13,12 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 import numpy as np
 
 from saccade.camera.frames import Counting, FrameMaker, FrameSpec
+from saccade.camera.fused import SliceFramer
 from saccade.camera.recordings import open_recording
 from saccade.camera.slicing import Slice, TimeSlicer
 
@@ -32,17 +33,9 @@ def frames_of(
     out = np.empty((SIZE, SIZE), np.float32)
     with open_recording(recording_path) as recording:
         spec = FrameSpec("paper", SIZE, counting)
-        maker = FrameMaker(recording.width, recording.height, spec)
-        slicer, events, frames = TimeSlicer(window_us), 0, 0
-        options: dict[str, Any] = {"threads": threads} if recording.format == "aedat4" else {}
-        for packet in recording.packets(**options):
-            for cut in slicer.feed(packet):
-                maker.make(cut.packets, out)
-                events, frames = events + cut.n_events, frames + 1
-        for cut in slicer.finish():
-            maker.make(cut.packets, out)
-            events, frames = events + cut.n_events, frames + 1
-    return events, frames
+        framer = SliceFramer(FrameMaker(recording.width, recording.height, spec), window_us)
+        frames = sum(1 for _ in framer.pass_over(recording, out, threads))
+    return framer.events, frames
 
 
 def memory_task(path: str, window_us: int, counting: Counting) -> Callable[[], tuple[int, int]]:

@@ -13,8 +13,13 @@ from saccade.camera.events import Packet
 class Countable(Protocol):
     """A recording whose bytes can be counted without columns between."""
 
-    def count(self, slices: _native.SliceCounter) -> Generator[None]:
+    def count(self, slices: _native.SliceCounter, threads: int | None = None) -> Generator[None]:
         """One pass over the events; yields where a slice is due, which is to be taken then.
+
+        Args:
+            slices: where they are counted.
+            threads: how many unfold what comes next meanwhile, where a format is compressed; None:
+                as many as are worth it.
 
         Raises as `packets` does, after every event before the damage has been counted.
         """

@@ -69,32 +69,42 @@ class SliceFramer:
         """Events counted so far."""
         return self._slices.events
 
-    def pass_over(self, recording: Recording) -> Iterator[FramedSlice]:
+    def pass_over(
+        self,
+        recording: Recording,
+        out: NDArray[np.float32] | None = None,
+        threads: int | None = None,
+    ) -> Iterator[FramedSlice]:
         """The slices of the recording, the last one as far as it was filled.
+
+        Args:
+            recording: of the frames' sensor.
+            out: float32 [size, size] in C order, written for each slice; a new array each when None.
+            threads: see `Countable.count`.
 
         Raises RecordingError where the recording is damaged, after the slices before that.
         """
         damage: RecordingError | None = None
         passed = (
-            recording.count(self._slices)
+            recording.count(self._slices, threads)
             if isinstance(recording, Countable)
             else count_packets(recording.packets(), self._slices)
         )
         with closing(passed):
             try:
                 for _ in passed:
-                    yield from self._due()
+                    yield from self._due(out)
             except RecordingError as error:
                 damage = error
         self._slices.finish()
-        yield from self._due()
+        yield from self._due(out)
         if damage is not None:
             raise damage
 
-    def _due(self) -> Iterator[FramedSlice]:
+    def _due(self, out: NDArray[np.float32] | None) -> Iterator[FramedSlice]:
         while self._slices.due:
             started = time.perf_counter_ns()
-            frame = np.empty((self._size, self._size), np.float32)
+            frame = np.empty((self._size, self._size), np.float32) if out is None else out
             cut = self._slices.take(frame)
             assert cut is not None
             yield FramedSlice(*cut, frame, (time.perf_counter_ns() - started) / 1000)

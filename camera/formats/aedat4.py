@@ -122,12 +122,7 @@ class Aedat4Recording(FileRecording):
         self.position = self.size_bytes
 
     def count(self, slices: _native.SliceCounter, threads: int | None = None) -> Generator[None]:
-        """One pass that counts the events; see `saccade.camera.counting.Countable`.
-
-        Args:
-            slices: where they are counted.
-            threads: as for `packets`; they unfold the next packets meanwhile.
-        """
+        """One pass that counts the events; see `saccade.camera.counting.Countable`."""
         start, end, decoder = self._begin(None)
         threads = decoder.threads(end - start) if threads is None else threads
         spans = self._spans(start, end, decoder.spans_in_use(threads))

@@ -154,7 +154,7 @@ class StreamRecording(FileRecording):
         for packet in self._decode(self._new_decoder()):
             yield from packet.split(CHUNK_EVENTS)
 
-    def count(self, slices: _native.SliceCounter) -> Generator[None]:
+    def count(self, slices: _native.SliceCounter, threads: int | None = None) -> Generator[None]:
         """One pass that counts the events; see `saccade.camera.counting.Countable`."""
         decoder = self._new_decoder()
         if not isinstance(decoder, CountingDecoder) or self._origin:

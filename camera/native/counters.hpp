@@ -82,28 +82,39 @@ class Counters::Adder {
   Adder(const Adder&) = delete;
   Adder& operator=(const Adder&) = delete;
 
-  void one(std::uint32_t x, std::uint32_t y, std::uint32_t on) {
+  // Where the counter of an event is, whose row is marked as touched.
+  std::uint32_t place(std::uint32_t x, std::uint32_t y, std::uint32_t on) {
     touched_[y_map_[y]] = 1;
-    std::uint16_t& count = counts_[row_at_[y] + on * stride_ + x_map_[x]];
+    return row_at_[y] + on * stride_ + x_map_[x];
+  }
+
+  void one_at(std::uint32_t place) {
+    std::uint16_t& count = counts_[place];
     const bool full = count == 0xffff;
     saturated_ += full;
     count = static_cast<std::uint16_t>(count + !full);
   }
+  void one(std::uint32_t x, std::uint32_t y, std::uint32_t on) { one_at(place(x, y, on)); }
 
 #ifdef SACCADE_X86
-  // The events of a vector: bit i stands for x + i. kScaled: counters().scaled().
+  // The events of a vector whose lowest bit stands for x, at place(x, y, on). kScaled:
+  // counters().scaled().
   template <bool kScaled>
-  SACCADE_AVX2 void vector(std::uint32_t mask, std::uint32_t x, std::uint32_t y, std::uint32_t on) {
-    touched_[y_map_[y]] = 1;
-    std::uint16_t* const at = counts_ + row_at_[y] + on * stride_ + x_map_[x];
+  SACCADE_AVX2 void vector_at(std::uint32_t place, std::uint32_t x, std::uint32_t mask) {
+    std::uint16_t* const at = counts_ + place;
     if constexpr (kScaled) {
       const std::uint32_t* const cells = cells_ + static_cast<std::size_t>(x) * n_cells_;
       const __m256i bits = _mm256_set1_epi32(static_cast<int>(mask));
-      for (std::uint32_t i = 0; i < n_cells_; i += 8) add_cells(at + i, bits, cells + i);
+      add_cells(at, bits, cells);
+      for (std::uint32_t i = 8; i < n_cells_; i += 8) add_cells(at + i, bits, cells + i);
     } else {
       add_pixels(at, mask & 0xffff);
       add_pixels(at + 16, mask >> 16);
     }
+  }
+  template <bool kScaled>
+  SACCADE_AVX2 void vector(std::uint32_t mask, std::uint32_t x, std::uint32_t y, std::uint32_t on) {
+    vector_at<kScaled>(place(x, y, on), x, mask);
   }
 #endif
 

@@ -6,6 +6,8 @@
 namespace saccade {
 
 class SliceCounter;
+template <bool kScaled>
+struct Additions;
 
 class Evt3Decoder {
  public:
@@ -67,6 +69,9 @@ class Evt3Decoder {
   std::size_t expand(const WideBlock& b, std::uint16_t* lows, const EventColumns& out);
   void leave(const WideBlock& b);
   bool begin(const std::uint8_t* words, WideBlock& b) const;
+  template <bool kScaled>
+  bool place(const WideBlock& b, Additions<kScaled>& to, std::size_t& n_events,
+             std::size_t& n_vectors) const;
   template <bool kScaled>
   std::size_t count_blocks(const std::uint8_t* words, std::size_t n_words, SliceCounter& to);
   // Decodes whole blocks of 32 words, without a branch on their types, up to the first that needs a

@@ -1,5 +1,6 @@
 // EVT3, 32 words at a time, without a branch on their types.
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "cpu.hpp"
@@ -259,49 +260,88 @@ SACCADE_AVX2 inline std::pair<unsigned, unsigned> times_of(std::uint64_t emits, 
 
 }  // namespace
 
-// As expand(), but what a base and its vectors hold is added as one vector, and events one by one.
+// What is to be added to the counters: of many blocks, since a loop over few of them ends with a
+// mispredicted branch each time.
+template <bool kScaled>
+struct Additions {
+  static constexpr std::size_t kRoom = 1024;
+
+  explicit Additions(Counters& counters) : adder(counters) {}
+  SACCADE_AVX2 ~Additions() { flush(); }
+
+  SACCADE_AVX2 void flush() {
+    for (std::size_t i = 0; i < n_vectors; ++i) adder.vector_at<kScaled>(at[i], x[i], mask[i]);
+    for (std::size_t i = 0; i < n_events; ++i) adder.one_at(event_at[i]);
+    n_vectors = n_events = 0;
+  }
+  SACCADE_AVX2 void make_room() {
+    if (n_vectors + kWords > kRoom || n_events + kWords > kRoom) flush();
+  }
+
+  Counters::Adder adder;
+  std::size_t n_vectors = 0, n_events = 0;
+  std::uint32_t at[kRoom], x[kRoom], mask[kRoom], event_at[kRoom];
+};
+
+// Where what the block gives is to be added, behind what `to` holds; false where some is outside.
+// `n` becomes the number of events, and of vectors.
+template <bool kScaled>
+SACCADE_AVX2 inline bool Evt3Decoder::place(const WideBlock& b, Additions<kScaled>& to,
+                                            std::size_t& n_events, std::size_t& n_vectors) const {
+  std::uint64_t outside = 0;
+  std::size_t k = to.n_vectors, n = 0;
+  for (std::uint64_t left = b.base & b.vector >> 1; left != 0; left = _blsr_u64(left)) {
+    const auto base = static_cast<unsigned>(_tzcnt_u64(left));
+    const auto run = static_cast<unsigned>(_tzcnt_u64(~(b.vector >> base >> 1)));  // 1 to 3
+    std::uint64_t words;
+    std::memcpy(&words, b.mask + base + 1, sizeof words);
+    const std::uint64_t mask =
+        _bzhi_u64((words & 0xfff) | (words >> 4 & 0xfff000) | (words >> 8 & 0xfff000000), 12 * run);
+    const unsigned inside = b.x[base] < width_ ? width_ - b.x[base] : 0;
+    outside |= mask >> std::min(inside, 63u);
+    const unsigned x = std::min<unsigned>(b.x[base], width_ - 1);
+    to.x[k] = x;
+    to.at[k] = to.adder.place(x, b.y[last(b.row, base)], b.on[base]);
+    to.mask[k] = static_cast<std::uint32_t>(mask);
+    ++k;
+    n += static_cast<unsigned>(_mm_popcnt_u64(mask));
+    if (mask >> 32 != 0 && inside > 32) {  // three vectors of 12
+      to.x[k] = x + 32;
+      to.at[k] = to.adder.place(x + 32, b.y[last(b.row, base)], b.on[base]);
+      to.mask[k] = static_cast<std::uint32_t>(mask >> 32);
+      ++k;
+    }
+  }
+  std::size_t j = to.n_events;
+  for (std::uint64_t left = b.single; left != 0; left = _blsr_u64(left)) {
+    const auto at = static_cast<unsigned>(_tzcnt_u64(left));
+    to.event_at[j++] = to.adder.place(b.x[at], b.y[last(b.row, at)], b.on[at]);
+  }
+  n_vectors = k - to.n_vectors;
+  n_events = n + (j - to.n_events);
+  return outside == 0;
+}
+
+// As wide(), but what a base and its vectors hold is added to the counters as one vector.
 template <bool kScaled>
 SACCADE_AVX2 std::size_t Evt3Decoder::count_blocks(const std::uint8_t* words, std::size_t n_words,
                                                    SliceCounter& to) {
-  Counters::Adder adder(to.counters());
+  Additions<kScaled> additions(to.counters());
   WideBlock b;
-  std::uint64_t masks[kWords];  // of the bases that have vectors with events, which are at:
-  unsigned bases[kWords];
   std::size_t i = 0;
   const std::uint64_t time = clock_.value() << 12;
   for (; i + kWords <= n_words; i += kWords) {
     if (!begin(words + 2 * i, b)) break;
-    std::uint64_t n = static_cast<unsigned>(_mm_popcnt_u64(b.single)), outside = 0;
-    std::size_t n_bases = 0;
-    for (std::uint64_t left = b.emits & b.vector; left != 0; ++n_bases) {
-      const unsigned base = last(b.base, static_cast<unsigned>(_tzcnt_u64(left)));
-      const auto run = static_cast<unsigned>(_tzcnt_u64(~(b.vector >> base >> 1)));  // 1 to 3
-      const std::uint64_t mask =
-          _bzhi_u64(b.mask[base + 1] | std::uint64_t{b.mask[base + 2]} << 12 |
-                        std::uint64_t{b.mask[base + 3]} << 24,
-                    12 * run);
-      bases[n_bases] = base;
-      masks[n_bases] = mask;
-      n += static_cast<unsigned>(_mm_popcnt_u64(mask));
-      outside |= b.x[base] < width_ ? mask >> std::min(width_ - b.x[base], 63u) : mask;
-      left &= ~std::uint64_t{0} << base << 1 << run;
-    }
-    if (outside != 0) break;  // what is dropped has no time
+    std::size_t n, n_vectors;
+    additions.make_room();
+    if (!place(b, additions, n, n_vectors)) break;  // what is dropped has no time
     if (n != 0) {
       const auto [lo, hi] = times_of(b.emits, b.low, b.low_time);
       if (!to.takes(time | lo, time | hi, n)) break;
       to.took(time | lo, time | hi, n);
     }
-    for (std::uint64_t left = b.single; left != 0; left = _blsr_u64(left)) {
-      const auto at = static_cast<unsigned>(_tzcnt_u64(left));
-      adder.one(b.x[at], b.y[last(b.row, at)], b.on[at]);
-    }
-    for (std::size_t j = 0; j < n_bases; ++j) {
-      const unsigned x = b.x[bases[j]], y = b.y[last(b.row, bases[j])], on = b.on[bases[j]];
-      adder.vector<kScaled>(static_cast<std::uint32_t>(masks[j]), x, y, on);
-      const auto rest = static_cast<std::uint32_t>(masks[j] >> 32);  // of three vectors of 12
-      if (rest != 0) adder.vector<kScaled>(rest, x + 32, y, on);
-    }
+    additions.n_vectors += n_vectors;
+    additions.n_events += static_cast<unsigned>(_mm_popcnt_u64(b.single));
     leave(b);
   }
   return i;
