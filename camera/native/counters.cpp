@@ -32,7 +32,19 @@ Counters::Counters(int width, int height, int size, Counting counting)
       y_map_(scale_map(height, rows_)),
       row_at_(static_cast<std::size_t>(height)) {
   for (int y = 0; y < height; ++y) row_at_[y] = static_cast<std::uint32_t>(2 * y_map_[y] * stride_);
+  x_factor_ = factor(x_map_);
+  y_factor_ = factor(y_map_);
   if (scaled_ && takes_vectors()) make_cells();
+}
+
+std::uint32_t Counters::factor(const std::vector<std::uint16_t>& map) {
+  const std::uint64_t in = map.size(), out = std::uint64_t{map.back()} + 1;
+  const std::uint64_t factor = ((out << kShift) + in - 1) / in;
+  for (std::uint64_t v = 0; v < in; ++v) {
+    const std::uint64_t product = v * factor;
+    if (product >> 32 != 0 || product >> kShift != map[v]) return 0;
+  }
+  return static_cast<std::uint32_t>(factor);
 }
 
 void Counters::make_cells() {
@@ -69,8 +81,33 @@ void Counters::add(const std::uint16_t* x, const std::uint16_t* y, const std::ui
   }
 }
 
+#ifdef SACCADE_X86
+namespace {
+
+SACCADE_AVX2 inline __m256i widened(const std::uint16_t* from) {
+  return _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+}
+
+}  // namespace
+
+SACCADE_AVX2 void Counters::add_inside_avx2(const std::uint16_t* x, const std::uint16_t* y,
+                                            const std::uint8_t* on, std::size_t n) {
+  Adder adder(*this);
+  std::size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const __m128i flags = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(on + i));
+    const __m128i ones = _mm_min_epu8(flags, _mm_set1_epi8(1));
+    adder.eight(widened(x + i), widened(y + i), _mm256_cvtepu8_epi32(ones));
+  }
+  for (; i < n; ++i) adder.one(x[i], y[i], on[i] != 0);
+}
+#endif
+
 void Counters::add_inside(const std::uint16_t* x, const std::uint16_t* y, const std::uint8_t* on,
                           std::size_t n) {
+#ifdef SACCADE_X86
+  if (n >= 8 && takes_eights() && has_avx2()) return add_inside_avx2(x, y, on, n);
+#endif
   Adder adder(*this);
   for (std::size_t i = 0; i < n; ++i) adder.one(x[i], y[i], on[i] != 0);
 }

@@ -43,14 +43,19 @@ class Counters {
   // Whether Adder::vector may be used: a cell of the grid is no smaller than a pixel.
   bool takes_vectors() const { return columns_ <= width_; }
   bool scaled() const { return scaled_; }
+  // Whether Adder::eight may be used.
+  bool takes_eights() const { return x_factor_ != 0 && y_factor_ != 0; }
 
   std::uint64_t saturated() const { return saturated_; }
   std::uint64_t out_of_bounds() const { return out_of_bounds_; }
 
  private:
+  void add_inside_avx2(const std::uint16_t* x, const std::uint16_t* y, const std::uint8_t* on,
+                       std::size_t n);
   void add_inside(const std::uint16_t* x, const std::uint16_t* y, const std::uint8_t* on,
                   std::size_t n);
   void make_cells();
+  static std::uint32_t factor(const std::vector<std::uint16_t>& map);
 
   int width_, height_, rows_, columns_;
   bool scaled_;
@@ -58,7 +63,10 @@ class Counters {
   std::vector<std::uint16_t> counts_;   // [rows][2][stride]
   std::vector<std::uint16_t> touched_;  // [rows]: 0 or 1; of 16 bits, for bytes alias everything
   std::vector<std::uint16_t> x_map_, y_map_;  // sensor -> grid
-  std::vector<std::uint32_t> row_at_;         // [height]: where a row's OFF counters start
+  // The same as (v * factor) >> kShift; 0 where no factor gives it.
+  static constexpr int kShift = 21;
+  std::uint32_t x_factor_ = 0, y_factor_ = 0;
+  std::vector<std::uint32_t> row_at_;  // [height]: where a row's OFF counters start
   // [width][n_cells]: which of 32 pixels from x on are in each cell from x's on.
   std::vector<std::uint32_t> cells_;
   std::uint32_t n_cells_ = 0;  // a multiple of 8
@@ -89,10 +97,9 @@ class Counters::Adder {
   }
 
   void one_at(std::uint32_t place) {
-    std::uint16_t& count = counts_[place];
-    const bool full = count == 0xffff;
-    saturated_ += full;
-    count = static_cast<std::uint16_t>(count + !full);
+    const std::uint32_t sum = counts_[place] + 1u, count = sum < 0xffff ? sum : 0xffff;
+    saturated_ += sum - count;
+    counts_[place] = static_cast<std::uint16_t>(count);
   }
   void one(std::uint32_t x, std::uint32_t y, std::uint32_t on) { one_at(place(x, y, on)); }
 
@@ -112,6 +119,27 @@ class Counters::Adder {
       add_pixels(at + 16, mask >> 16);
     }
   }
+
+  // Eight events, of 32 bits each, whose counters() takes_eights().
+  SACCADE_AVX2 void eight(__m256i x, __m256i y, __m256i on) {
+    const __m256i row = scaled(y, to_.y_factor_),
+                  stride = _mm256_set1_epi32(static_cast<int>(stride_));
+    const __m256i line = _mm256_add_epi32(_mm256_add_epi32(row, row), on);
+    const __m256i places =
+        _mm256_add_epi32(_mm256_mullo_epi32(line, stride), scaled(x, to_.x_factor_));
+    alignas(32) std::uint32_t at[8];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(at), places);
+    const __m256i first_row = _mm256_broadcastd_epi32(_mm256_castsi256_si128(row));
+    if (_mm256_movemask_epi8(_mm256_cmpeq_epi32(row, first_row)) == -1) {
+      touched_[static_cast<std::uint32_t>(_mm256_cvtsi256_si32(row))] = 1;
+    } else {
+      alignas(32) std::uint32_t rows[8];
+      _mm256_store_si256(reinterpret_cast<__m256i*>(rows), row);
+      for (const std::uint32_t r : rows) touched_[r] = 1;
+    }
+    for (int i = 0; i < 8; ++i) one_at(at[i]);
+  }
+
   template <bool kScaled>
   SACCADE_AVX2 void vector(std::uint32_t mask, std::uint32_t x, std::uint32_t y, std::uint32_t on) {
     vector_at<kScaled>(place(x, y, on), x, mask);
@@ -120,6 +148,11 @@ class Counters::Adder {
 
  private:
 #ifdef SACCADE_X86
+  SACCADE_AVX2 static __m256i scaled(__m256i v, std::uint32_t factor) {
+    return _mm256_srli_epi32(_mm256_mullo_epi32(v, _mm256_set1_epi32(static_cast<int>(factor))),
+                             kShift);
+  }
+
   SACCADE_AVX2 void add_pixels(std::uint16_t* at, std::uint32_t mask) {
     const __m256i places = _mm256_setr_epi16(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048,
                                              4096, 8192, 16384, -32768);

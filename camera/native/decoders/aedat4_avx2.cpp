@@ -102,7 +102,7 @@ SACCADE_AVX2 std::size_t read_records_avx2(const std::uint8_t* records, std::siz
 SACCADE_AVX2 std::size_t count_records_avx2(const std::uint8_t* records, std::size_t n,
                                             std::uint32_t width, std::uint32_t height,
                                             SliceCounter& to) {
-  if (width == 0 || height == 0) return 0;
+  if (width == 0 || height == 0 || !to.counters().takes_eights()) return 0;
   const __m128i last_x = last_of(width), last_y = last_of(height);
   Counters::Adder adder(to.counters());
   std::size_t i = 0;
@@ -111,12 +111,7 @@ SACCADE_AVX2 std::size_t count_records_avx2(const std::uint8_t* records, std::si
     if (!e.good(last_x, last_y)) break;
     const auto [lo, hi] = e.range();
     if (!to.takes(lo, hi, 8)) break;
-    std::uint16_t x[8], y[8];
-    std::uint8_t on[8];
-    store(x, e.x);
-    store(y, e.y);
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(on), e.on);
-    for (int j = 0; j < 8; ++j) adder.one(x[j], y[j], on[j]);
+    adder.eight(_mm256_cvtepu16_epi32(e.x), _mm256_cvtepu16_epi32(e.y), _mm256_cvtepu8_epi32(e.on));
     to.took(lo, hi, 8);
   }
   return i;

@@ -129,7 +129,7 @@ std::size_t Aedat4BatchDecoder::count_some(const std::uint8_t* records, std::siz
                                            SliceCounter& to) {
   std::size_t few = std::min<std::size_t>(n, 2048);
 #ifdef SACCADE_X86
-  if (has_avx2()) {
+  if (has_avx2() && to.counters().takes_eights()) {
     const std::size_t wide = count_records_avx2(records, n, width_, height_, to);
     if (wide > 0) return wide;
     few = std::min<std::size_t>(n, 8);

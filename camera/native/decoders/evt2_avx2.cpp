@@ -56,28 +56,26 @@ SACCADE_AVX2 std::size_t Evt2Decoder::wide(const std::uint8_t* words, std::size_
   return i;
 }
 
-bool Evt2Decoder::counts_wide(const SliceCounter&) const { return wide_; }
+bool Evt2Decoder::counts_wide(const SliceCounter& to) const {
+  return wide_ && to.counters().takes_eights();
+}
 
 namespace {
 
 // Eight words' fields, and whether all are events inside the sensor.
-struct alignas(32) Fields {
-  std::uint32_t x[8], y[8], on[8];
-  __m256i low;  // of the time
+struct Fields {
+  __m256i x, y, on, low;  // low: of the time
 
   SACCADE_AVX2 bool load(const std::uint8_t* words, __m256i x_limit, __m256i y_limit) {
     const __m256i mask11 = _mm256_set1_epi32(0x7ff);
     const __m256i w = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(words));
-    const __m256i xs = _mm256_and_si256(_mm256_srli_epi32(w, 11), mask11);
-    const __m256i ys = _mm256_and_si256(w, mask11);
-    const __m256i type = _mm256_srli_epi32(w, 28);
+    x = _mm256_and_si256(_mm256_srli_epi32(w, 11), mask11);
+    y = _mm256_and_si256(w, mask11);
+    on = _mm256_srli_epi32(w, 28);  // the type, which of an event is its polarity
     low = _mm256_and_si256(_mm256_srli_epi32(w, 22), _mm256_set1_epi32(0x3f));
-    _mm256_store_si256(reinterpret_cast<__m256i*>(x), xs);
-    _mm256_store_si256(reinterpret_cast<__m256i*>(y), ys);
-    _mm256_store_si256(reinterpret_cast<__m256i*>(on), type);
     const __m256i good = _mm256_and_si256(
-        _mm256_and_si256(_mm256_cmpgt_epi32(x_limit, xs), _mm256_cmpgt_epi32(y_limit, ys)),
-        _mm256_cmpgt_epi32(_mm256_set1_epi32(2), type));
+        _mm256_and_si256(_mm256_cmpgt_epi32(x_limit, x), _mm256_cmpgt_epi32(y_limit, y)),
+        _mm256_cmpgt_epi32(_mm256_set1_epi32(2), on));
     return _mm256_movemask_epi8(good) == -1;
   }
 };
@@ -103,7 +101,7 @@ struct Range {
 
 SACCADE_AVX2 std::size_t Evt2Decoder::count_wide(const std::uint8_t* words, std::size_t n_words,
                                                  SliceCounter& to) {
-  if (!wide_ || !clock_.started()) return 0;
+  if (!counts_wide(to) || !clock_.started()) return 0;
   triggers_.clear();
   Counters::Adder adder(to.counters());
   const __m256i x_limit = _mm256_set1_epi32(static_cast<int>(width_ < 2048 ? width_ : 2048));
@@ -116,7 +114,7 @@ SACCADE_AVX2 std::size_t Evt2Decoder::count_wide(const std::uint8_t* words, std:
     Range lows;
     while (i + 8 <= n_words && f.load(words + 4 * i, x_limit, y_limit) &&
            to.takes(time, time | 0x3f, i + 8 - first)) {
-      for (int j = 0; j < 8; ++j) adder.one(f.x[j], f.y[j], f.on[j]);
+      adder.eight(f.x, f.y, f.on);
       lows.add(f.low);
       i += 8;
     }
