@@ -79,7 +79,7 @@ class SliceFramer:
 
         Args:
             recording: of the frames' sensor.
-            out: float32 [size, size] in C order, written for each slice; a new array each when None.
+            out: float32 [size, size] in C order, written for each slice; None: a new one each.
             threads: see `Countable.count`.
 
         Raises RecordingError where the recording is damaged, after the slices before that.

@@ -106,9 +106,7 @@ class Aedat4Recording(FileRecording):
         Raises RecordingError with the damaged packet's byte offset (or the file's end where it is
         cut off), after every event before it.
         """
-        start, end, decoder = self._begin(since_us)
-        threads = decoder.threads(end - start) if threads is None else threads
-        spans = self._spans(start, end, decoder.spans_in_use(threads))
+        decoder, spans, threads = self._begin(since_us, threads)
         with closing(decoder.decode(spans, threads)) as found:
             for decoded in found:
                 if isinstance(decoded, Damaged):
@@ -123,9 +121,7 @@ class Aedat4Recording(FileRecording):
 
     def count(self, slices: _native.SliceCounter, threads: int | None = None) -> Generator[None]:
         """One pass that counts the events; see `saccade.camera.counting.Countable`."""
-        start, end, decoder = self._begin(None)
-        threads = decoder.threads(end - start) if threads is None else threads
-        spans = self._spans(start, end, decoder.spans_in_use(threads))
+        decoder, spans, threads = self._begin(None, threads)
         with closing(decoder.unfold(spans, threads)) as found:
             for unfolded in found:
                 if isinstance(unfolded, Damaged):
@@ -143,12 +139,15 @@ class Aedat4Recording(FileRecording):
         self._check_table()
         self.position = self.size_bytes
 
-    def _begin(self, since_us: int | None) -> tuple[int, int, EventsDecoder]:
+    def _begin(
+        self, since_us: int | None, threads: int | None
+    ) -> tuple[EventsDecoder, Iterator[Span], int]:
         end = self._packets_end()
         start = self.position = self._first if since_us is None else self._packet_at(since_us, end)
         self._counts.setdefault(self._stream.number, 0)
         decoder = EventsDecoder(self._stream.number, self.width, self.height, self._compression)
-        return start, end, decoder
+        threads = decoder.threads(end - start) if threads is None else threads
+        return decoder, self._spans(start, end, decoder.spans_in_use(threads)), threads
 
     def _damaged_packet(self, damaged: Damaged) -> RecordingError:
         return self.damaged(f"the packet is damaged: {damaged.error}", damaged.offset)
