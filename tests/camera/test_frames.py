@@ -10,6 +10,8 @@ from saccade.camera.errors import SaccadeError
 from saccade.camera.events import Packet
 from saccade.camera.frames import FrameMaker, FrameSpec
 
+pytestmark = pytest.mark.usefixtures("both_paths")
+
 
 def random_packet(n: int, width: int, height: int, seed: int = 0) -> Packet:
     rng = np.random.default_rng(seed)
@@ -36,6 +38,17 @@ def test_frame_equals_its_definition(kind, counting, width, height, size):
         np.testing.assert_array_equal(maker.count([p[: n // 2], p[n // 2 :]]), counted)
         wanted = reference.frame(p.x, p.y, p.on, width, height, kind, size, counting, 3)
         np.testing.assert_allclose(maker.make([p]), wanted, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("rows", [(0, 1), (299, 300), (100, 117)])
+def test_rows_without_events_cost_nothing_and_change_nothing(rows):
+    p = random_packet(500, 340, 300)
+    p = Packet(p.t, p.x, (rows[0] + p.y % (rows[1] - rows[0])).astype(np.uint16), p.on)
+    for kind in ("paper", "signed", "clamped"):
+        maker = FrameMaker(340, 300, FrameSpec(kind, 83, "sensor"))
+        wanted = reference.frame(p.x, p.y, p.on, 340, 300, kind, 83, "sensor", 10)
+        for _ in range(2):
+            np.testing.assert_allclose(maker.make([p]), wanted, atol=1e-6, rtol=0)
 
 
 def test_frames_do_not_leak_into_the_next_one():

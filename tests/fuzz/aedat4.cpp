@@ -22,7 +22,7 @@ void read_batch(const std::uint8_t* bytes, std::size_t size, bool lz4) {
   saccade::Aedat4BatchDecoder decoder(0, lz4, 346, 260);
   const auto batch = decoder.unfold(bytes, whole, 1 << 16, 1 << 20);
   if (batch.taken > whole) std::abort();
-  const std::size_t n = decoder.events().events.size;
+  decoder.events();
   saccade::Counters counters(346, 260, 224, saccade::Counting::kEncoder);
   saccade::SliceCounter slices(counters, 1000, 0);
   while (!decoder.count(slices)) {

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include HEADER
+#include "decoders/counting.hpp"
+#include "frames.hpp"
 
 namespace {
 
@@ -43,6 +45,55 @@ auto announce(Decoder& decoder, std::size_t size, int) -> decltype(decoder.annou
 template <typename Decoder>
 void announce(Decoder&, std::size_t, long) {}
 
+// Slices and frames, of words or of columns.
+struct Counted {
+  explicit Counted(saccade::Counting counting)
+      : frames(kWidth, kHeight, 16, saccade::FrameKind::kPaper, counting, 1),
+        slices(frames.counters(), 1000, 0) {}
+
+  void take() {
+    while (slices.due()) {
+      const saccade::CountedSlice cut = slices.take();
+      std::vector<float> frame(16 * 16);
+      frames.finish(frame.data());
+      slices.resume();
+      windows.push_back({cut.t_begin, cut.t_last, cut.first, cut.last, cut.restarts});
+      pictures.push_back(std::move(frame));
+    }
+  }
+
+  saccade::FrameMaker frames;
+  saccade::SliceCounter slices;
+  std::vector<std::vector<std::uint64_t>> windows;
+  std::vector<std::vector<float>> pictures;
+};
+
+// What is counted while it is decoded is what is counted of columns.
+template <typename Decoder>
+auto check_counting(const std::uint8_t* data, std::size_t size, std::size_t step, int)
+    -> decltype(Decoder::kWord, void()) {
+  const auto counting = step % 2 ? saccade::Counting::kSensor : saccade::Counting::kEncoder;
+  Decoder one(kWidth, kHeight MORE), other(kWidth, kHeight MORE);
+  Counted fused(counting), columns(counting);
+  columns.slices.add(one.decode(data, size));
+  columns.take();
+  for (std::size_t at = 0; at < size; at += step) {
+    const std::vector<std::uint8_t> chunk(data + at, data + at + std::min(step, size - at));
+    for (std::size_t i = 0; i < chunk.size(); fused.take()) {
+      i += saccade::count_words(other, chunk.data() + i, chunk.size() - i, fused.slices);
+    }
+  }
+  for (Counted* counted : {&fused, &columns}) {
+    counted->slices.finish();
+    counted->take();
+  }
+  if (fused.windows != columns.windows) fail("counting changes the slices");
+  if (fused.pictures != columns.pictures) fail("counting changes the frames");
+  if (one.dropped() != other.dropped()) fail("counting changes what was dropped");
+}
+template <typename Decoder>
+void check_counting(const std::uint8_t*, std::size_t, std::size_t, long) {}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -64,5 +115,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (whole.dropped() != cut.dropped()) fail("the chunks change what was dropped");
   if (whole.skipped() != cut.skipped()) fail("the chunks change what was skipped");
   if (whole.damage().has_value() != cut.damage().has_value()) fail("the chunks change the damage");
+  check_counting<DECODER>(data, size, step, 0);
   return 0;
 }

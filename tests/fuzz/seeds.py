@@ -1,5 +1,6 @@
 """Writes seeds for the fuzz targets: `python -m tests.fuzz.seeds FOLDER`."""
 
+import struct
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ ECF_STYLES = ("masked", "x_packed", "all_packed")
 def seeds() -> dict[str, list[bytes]]:
     """By target: valid input. Stream decoders take the size of their chunks first."""
     chunk, events = b"\x40", some_events(100)
+    payload = events_payload(events)
     return {
         "evt2": [chunk + evt2_words(200)],
         "evt3": [chunk + evt3_words(200)],
@@ -29,10 +31,16 @@ def seeds() -> dict[str, list[bytes]]:
         "text_xypt": [chunk + b"96,133,0,3811\r\n17,209,1,3820\n"],
         "aedat4": [
             io_header("lz4", info_xml(346, 260, "lz4", "seed")),
-            events_payload(events),
+            payload,
+            b"".join(aedat4_packet(data) for data in (payload, payload)),
+            b"".join(aedat4_packet(pack(data, "lz4")) for data in (payload, payload)),
         ],
         "lz4": [pack(events_payload(some_events(100)), "lz4")],
     }
+
+
+def aedat4_packet(payload: bytes) -> bytes:
+    return struct.pack("<ii", 0, len(payload)) + payload
 
 
 def _tuples(events: Packet) -> list[tuple[int, int, int, bool]]:

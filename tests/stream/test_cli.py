@@ -32,6 +32,7 @@ def test_run_writes_lines_and_a_summary(recording, model, tmp_path):
     assert set(total) == {
         "events_in", "events_published", "dropped", "slices", "labels", "latency_us", "seconds",
         "filtered",
+        "saturated",
     }  # fmt: skip
     assert set(total["latency_us"]) == {"p50", "p90", "p99", "max"}
     assert total["events_in"] == total["events_published"] == 20_000

@@ -98,7 +98,8 @@ def test_losses_are_named_by_class(recording, tmp_path):
 @pytest.mark.parametrize("name", ["out.aedat4", "out.npz", "out.raw"])
 def test_control_c_finishes_the_file(recording, tmp_path, name):
     code = (
-        "import os, signal, sys; from saccade.camera.formats import aedat4\n"
+        "import os, signal, sys; from saccade.camera.formats import aedat4, aedat4_events\n"
+        "aedat4_events._SPAN_BYTES['lz4'] = 1\n"  # one packet at a time
         "real = aedat4.parts\n"
         "def parts(packet, seen=[]):\n"
         "    seen.append(1)\n"
@@ -165,8 +166,8 @@ def test_a_section_loops_and_counts_only_its_own_losses(recording, model):
         summary = pipeline.summary
     outside = int((quarters()[1].x >= 40).sum())
     assert n == summary.events_published == 5000 - outside
-    # what was read to see the end counts: one packet of 500 events at most
-    assert outside <= summary.dropped["source"] <= outside + 500
+    # what was read around it counts too: here all that a read of 256 kB found
+    assert outside <= summary.dropped["source"] <= sum((p.x >= 40).sum() for p in quarters())
     assert summary.events_in == n + summary.dropped["source"]
 
 
