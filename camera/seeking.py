@@ -50,8 +50,8 @@ class Section:
         Raises RecordingError as the recording does, after every event before the damage.
         """
         base = dict(self.dropped)
-        before = self.recording.dropped
         origin = self._origin() if self.start_us else None
+        before = self.recording.dropped  # without what was read to see the origin
         begun = self.start_us == 0
         since = None if origin is None else origin + self.start_us
         try:
