@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
 import statistics
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -49,6 +51,38 @@ def median_seconds(work: Callable[[], object], runs: int = 5) -> float:
         work()
         times.append(time.perf_counter() - begun)
     return statistics.median(times)
+
+
+def compare_command(
+    name: str,
+    about: str | None,
+    measure: Callable[[Path, float, str | None, int], dict[str, Any]],
+    table: Callable[[dict[str, Any]], str],
+    share: float = 1.0,
+    rounds: int = 5,
+) -> None:
+    """A benchmark beside rivals as a command: its record and, if asked for, its table in README.md.
+
+    Args:
+        name: of the record.
+        about: what `--help` says.
+        measure: gives the record's content, from a folder for its files, the share, the rivals'
+            interpreter (None: without them) and the rounds.
+        table: makes the README's table of the record.
+        share, rounds: what they are unless the command line says otherwise.
+    """
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--rivals", help="the interpreter of the rivals' environment")
+    parser.add_argument("--share", type=float, default=share, help="of the scenes' durations")
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--readme", action="store_true", help="write the table in README.md")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        content = measure(Path(folder), options.share, options.rivals, options.rounds)
+    path = write_record(name, content)
+    if options.readme:
+        write_readme(name, table(json.loads(path.read_text())))
+    print(path.relative_to(ROOT))
 
 
 def write_record(name: str, content: dict[str, Any]) -> Path:

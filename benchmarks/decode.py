@@ -12,9 +12,7 @@ saccade to columns t, x, y, on; the rivals to the arrays that they give.
 
 from __future__ import annotations
 
-import argparse
 import json
-import tempfile
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -22,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import ROOT, write_readme, write_record
+from benchmarks.common import compare_command
 from benchmarks.encode import RAW
 from benchmarks.others import OTHERS, make
 from benchmarks.scenes import D346, HD, Scene, packets
@@ -162,20 +160,5 @@ def _gain(row: dict[str, Any]) -> str:
     return f"{row['saccade_two_threads']['mev_s_wall'] / row['saccade']['mev_s_wall']:.1f}"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rivals", help="the interpreter of the rivals' environment")
-    parser.add_argument("--share", type=float, default=1.0, help="of the scenes' durations")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--readme", action="store_true", help="write the table in README.md")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        content = measure(Path(folder), options.share, options.rivals, options.rounds)
-    path = write_record("decode", content)
-    if options.readme:
-        write_readme("decode", readme_table(json.loads(path.read_text())))
-    print(path.relative_to(ROOT))
-
-
 if __name__ == "__main__":
-    main()
+    compare_command("decode", __doc__, measure, readme_table)

@@ -13,7 +13,6 @@ recorded: where both do the same, they must be equal.
 
 from __future__ import annotations
 
-import argparse
 import json
 import subprocess
 import tempfile
@@ -23,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import ROOT, write_readme, write_record
+from benchmarks.common import compare_command
 from benchmarks.decode import AEDAT4_PACKET
 from benchmarks.scenes import D346, HD, Scene, packets
 from saccade.camera.events import Packet
@@ -205,20 +204,10 @@ def readme_table(record: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """The command."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rivals", help="the interpreter of the rivals' environment")
-    parser.add_argument("--share", type=float, default=0.1, help="of the scenes' durations")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--readme", action="store_true", help="write the table in README.md")
-    options = parser.parse_args()
-    scenes = {name: measure(name, options.share, options.rivals, options.rounds) for name in SCENES}
-    path = write_record("filters", {"rounds": options.rounds, "scenes": scenes})
-    if options.readme:
-        write_readme("filters", readme_table(json.loads(path.read_text())))
-    print(path.relative_to(ROOT))
+def measure_all(folder: Path, share: float, rivals: str | None, rounds: int) -> dict[str, Any]:
+    """All filters on all scenes, which need no file."""
+    return {"rounds": rounds, "scenes": {s: measure(s, share, rivals, rounds) for s in SCENES}}
 
 
 if __name__ == "__main__":
-    main()
+    compare_command("filters", __doc__, measure_all, readme_table, share=0.1, rounds=7)

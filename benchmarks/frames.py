@@ -12,15 +12,13 @@ frame without events in microseconds.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import ROOT, write_readme, write_record
+from benchmarks.common import compare_command
 from benchmarks.decode import SCENES, make_large
 from benchmarks.turns import best, compare, take_turns
 
@@ -119,20 +117,5 @@ def _empty_cell(row: dict[str, Any]) -> str:
     return " / ".join([*parts, f"{times[rival]:.0f} ({rival})" if rival else "none"])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rivals", help="the interpreter of the rivals' environment")
-    parser.add_argument("--share", type=float, default=1.0, help="of the scenes' durations")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--readme", action="store_true", help="write the table in README.md")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        content = measure(Path(folder), options.share, options.rivals, options.rounds)
-    path = write_record("frames", content)
-    if options.readme:
-        write_readme("frames", readme_table(json.loads(path.read_text())))
-    print(path.relative_to(ROOT))
-
-
 if __name__ == "__main__":
-    main()
+    compare_command("frames", __doc__, measure, readme_table)

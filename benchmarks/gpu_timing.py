@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -18,11 +18,12 @@ from benchmarks.gpu_parity import pack, random_packet, scene
 from saccade.camera import _native
 from saccade.camera.cuda import CudaFrameMaker
 from saccade.camera.events import Packet
-from saccade.camera.frames import FrameSpec
+from saccade.camera.frames import Counting, FrameKind, FrameSpec
 
 WIDTH, HEIGHT, SIZE = 1280, 720, 224
 COUNTS = (10_000, 100_000, 500_000, 2_000_000, 10_000_000)
 Figure = dict[str, float]
+Words = Literal["evt3", "evt2"]
 
 
 def rated(figure: Figure, n_events: int, n_bytes: int) -> dict[str, Any]:
@@ -35,13 +36,15 @@ def rated(figure: Figure, n_events: int, n_bytes: int) -> dict[str, Any]:
     }
 
 
-def maker_of(counting: str = "sensor", kind: str = "paper") -> CudaFrameMaker:
+def maker_of(counting: Counting = "sensor", kind: FrameKind = "paper") -> CudaFrameMaker:
     """A maker whose pieces hold any of our inputs."""
-    spec = FrameSpec(kind, SIZE, counting)  # type: ignore[arg-type]
+    spec = FrameSpec(kind, SIZE, counting)
     return CudaFrameMaker(WIDTH, HEIGHT, spec, half=True, slot_bytes=1 << 26)
 
 
-def packed_figures(driver: Driver, p: Packet, counting: str, kind: str) -> dict[str, Any]:
+def packed_figures(
+    driver: Driver, p: Packet, counting: Counting, kind: FrameKind
+) -> dict[str, Any]:
     """Packed events to a frame: from the device and the host, one by one and as a graph."""
     maker = maker_of(counting, kind)
     events = Array(driver, pack(p))
@@ -65,14 +68,14 @@ def packed_figures(driver: Driver, p: Packet, counting: str, kind: str) -> dict[
     return {key: rated(value, len(p), 4 * len(p)) for key, value in figures.items()}
 
 
-def word_figures(driver: Driver, p: Packet, source: str, counting: str) -> dict[str, Any]:
+def word_figures(driver: Driver, p: Packet, source: Words, counting: Counting) -> dict[str, Any]:
     """Raw words to a frame, likewise."""
     encoder = {"evt2": _native.Evt2Encoder, "evt3": _native.Evt3Encoder}[source](WIDTH, 0)
     data = np.asarray(encoder.encode(p.t, p.x, p.y, p.on))
     maker = maker_of(counting)
     add = getattr(maker, f"add_{source}")
     words = Array(driver, data.view("<u2" if source == "evt3" else "<u4"))
-    graph = maker.capture(source)  # type: ignore[arg-type]
+    graph = maker.capture(source)
 
     def direct() -> None:
         add(words)
@@ -131,9 +134,9 @@ def main() -> None:
         p = random_packet(n, WIDTH - 1, HEIGHT - 1, rng)
         record[f"packed, random, {n}"] = packed_figures(driver, p, "sensor", "paper")
     p = scene(2_000_000)
-    for counting in ("sensor", "encoder"):
+    for counting in get_args(Counting):
         record[f"packed, scene, {counting}"] = packed_figures(driver, p, counting, "paper")
-        for source in ("evt3", "evt2"):
+        for source in get_args(Words):
             record[f"{source}, scene, {counting}"] = word_figures(driver, p, source, counting)
     record["packed, scene, signed"] = packed_figures(driver, p, "sensor", "signed")
     record["torch, scene"] = torch_figures(driver, p)

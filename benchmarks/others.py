@@ -27,8 +27,8 @@ HDF5_SHARE = 0.6  # 10 M events: the start of the process that reads it counts
 _ECF_FILTER, _ECF_CHUNK = 0x8ECF, 16_384
 _CD = np.dtype({"names": ["x", "y", "p", "t"], "formats": ["<u2", "<u2", "<i2", "<i8"],
                 "offsets": [0, 2, 4, 8], "itemsize": 16})  # fmt: skip
-_ROS_TYPE = "event_camera_msgs/msg/EventPacket"
-_ROS_DEFINITION = """std_msgs/Header header
+ROS_TYPE = "event_camera_msgs/msg/EventPacket"
+ROS_DEFINITION = """std_msgs/Header header
 uint32 height
 uint32 width
 uint64 seq
@@ -154,7 +154,7 @@ def _ecf(path: Path, parts: list[Packet], scene: Scene) -> None:
 
 def _bag(path: Path, parts: list[Packet], scene: Scene) -> None:
     with rosbag1.Writer(path) as writer:
-        topic = writer.add_connection("/events", _ROS_TYPE, msgdef=_ROS_DEFINITION, md5sum="0" * 32)
+        topic = writer.add_connection("/events", ROS_TYPE, msgdef=ROS_DEFINITION, md5sum="0" * 32)
         for seq, part in enumerate(parts):
             events = encode.evt3(part)
             head = struct.pack("<IIIII", seq, 0, 0, 0, scene.height)
@@ -174,9 +174,7 @@ def _cdr(part: Packet, seq: int, scene: Scene) -> bytes:
 def _db3(path: Path, parts: list[Packet], scene: Scene) -> None:
     folder = path.with_suffix("")
     with rosbag2.Writer(folder, version=8) as writer:
-        topic = writer.add_connection(
-            "/events", _ROS_TYPE, msgdef=_ROS_DEFINITION, rihs01="RIHS01_0"
-        )
+        topic = writer.add_connection("/events", ROS_TYPE, msgdef=ROS_DEFINITION, rihs01="RIHS01_0")
         for seq, part in enumerate(parts):
             writer.write(topic, seq * scene.step_us * 1000, _cdr(part, seq, scene))
     next(folder.glob("*.db3")).rename(path)
@@ -186,7 +184,7 @@ def _mcap(path: Path, parts: list[Packet], scene: Scene) -> None:
     with path.open("wb") as file:
         writer = mcap.writer.Writer(file, compression=mcap.writer.CompressionType.ZSTD)
         writer.start("ros2")
-        schema = writer.register_schema(_ROS_TYPE, "ros2msg", _ROS_DEFINITION.encode())
+        schema = writer.register_schema(ROS_TYPE, "ros2msg", ROS_DEFINITION.encode())
         topic = writer.register_channel("/events", "cdr", schema)
         for seq, part in enumerate(parts):
             at = seq * scene.step_us * 1000

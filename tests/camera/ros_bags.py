@@ -6,24 +6,11 @@ from typing import NamedTuple
 
 import mcap.writer
 import numpy as np
+from benchmarks.others import ROS_DEFINITION, ROS_TYPE
 from rosbags import rosbag1, rosbag2
 from tests.camera.fixtures import evt3_words
 from tests.reference import ros
 
-DEFINITION = """std_msgs/Header header
-uint32 height
-uint32 width
-uint64 seq
-uint64 time_base
-string encoding
-bool is_bigendian
-uint8[] events
-================================================================================
-MSG: std_msgs/Header
-builtin_interfaces/Time stamp
-string frame_id
-"""
-TYPE2 = "event_camera_msgs/msg/EventPacket"
 EPOCH = 1_702_309_120_762_236_018  # ns
 WIDTH, HEIGHT = 346, 260
 
@@ -98,7 +85,7 @@ def write_bag(path: Path, messages: list[Sent], compression: str = "none") -> Pa
             "/other", "std_msgs/msg/String", msgdef="string data\n", md5sum="0" * 32
         )
         topics = {
-            topic: writer.add_connection(topic, TYPE2, msgdef=DEFINITION, md5sum="0" * 32)
+            topic: writer.add_connection(topic, ROS_TYPE, msgdef=ROS_DEFINITION, md5sum="0" * 32)
             for topic in dict.fromkeys(m.topic for m in messages)
         }
         for k, message in enumerate(messages):
@@ -114,7 +101,7 @@ def write_db3(folder: Path, messages: list[Sent]) -> Path:
             "/other", "std_msgs/msg/String", msgdef="string data\n", rihs01="RIHS01_0"
         )
         topics = {
-            topic: writer.add_connection(topic, TYPE2, msgdef=DEFINITION, rihs01="RIHS01_0")
+            topic: writer.add_connection(topic, ROS_TYPE, msgdef=ROS_DEFINITION, rihs01="RIHS01_0")
             for topic in dict.fromkeys(m.topic for m in messages)
         }
         for k, message in enumerate(messages):
@@ -128,7 +115,7 @@ def write_mcap(path: Path, messages: list[Sent], compression: str = "none", **op
     with path.open("wb") as file:
         writer = mcap.writer.Writer(file, chunk_size=2000, compression=kind, **options)
         writer.start("ros2")
-        schema = writer.register_schema(TYPE2, "ros2msg", DEFINITION.encode())
+        schema = writer.register_schema(ROS_TYPE, "ros2msg", ROS_DEFINITION.encode())
         text = writer.register_schema("std_msgs/msg/String", "ros2msg", b"string data")
         other = writer.register_channel("/other", "cdr", text)
         topics = {

@@ -215,7 +215,7 @@ def test_what_is_refused(tmp_path: Path, kind: str, messages: list[Sent], messag
 
 
 def test_other_messages_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ros_bags, "TYPE2", "sensor_msgs/msg/Image")
+    monkeypatch.setattr(ros_bags, "ROS_TYPE", "sensor_msgs/msg/Image")
     path = write_mcap(tmp_path / "a.mcap", sent("mono")[0])
     with pytest.raises(RecordingError, match="only std_msgs/msg/String, sensor_msgs/msg/Image"):
         open_recording(path)
@@ -249,13 +249,13 @@ def test_cdr_of_either_order(order: str, frame: bytes) -> None:
 
 def test_cdr_as_rosbags_writes_it() -> None:
     store = get_typestore(Stores.ROS2_HUMBLE)
-    store.register(get_types_from_msg(ros_bags.DEFINITION.split("====")[0], ros_bags.TYPE2))
+    store.register(get_types_from_msg(ros_bags.ROS_DEFINITION.split("====")[0], ros_bags.ROS_TYPE))
     message, types = Sent(b"events", "libcaer_cmp", seq=77), store.types
     header = types["std_msgs/msg/Header"](types["builtin_interfaces/msg/Time"](1, 2), "frame")
     events = np.frombuffer(message.events, np.uint8)
     fields = message.height, message.width, message.seq, message.time_base, message.encoding
     data = store.serialize_cdr(
-        types[ros_bags.TYPE2](header, *fields, False, events), ros_bags.TYPE2
+        types[ros_bags.ROS_TYPE](header, *fields, False, events), ros_bags.ROS_TYPE
     )
     packet = read_event_packet("a", Message("/t", "x", "cdr", memoryview(data), 5))
     assert packet[:5] == (346, 260, 77, message.time_base, "libcaer_cmp")
