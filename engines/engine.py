@@ -25,8 +25,12 @@ class Engine(Protocol):
         """float32 [batch, dimension], L2-normalised rows, valid until the next run."""
         ...
 
-    def run(self, n: int) -> None:
-        """Encodes the first `n` frames of `input` into the first `n` rows of `output`."""
+    def run(self, n: int, stream: int = 0) -> None:
+        """Encodes the first `n` frames of `input` into the first `n` rows of `output`.
+
+        `stream` is the CUDA stream (its handle) that the work joins; 0 is the engine's own, and the
+        only one that an engine of the host has. `output` is ready when this returns.
+        """
         ...
 
     def close(self) -> None:

@@ -4,66 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
 
 import msgspec
 
 from saccade.camera.errors import SaccadeError, printable
-from saccade.camera.frames import Counting, FrameKind, FrameSpec
+from saccade.camera.frames import FrameKind, FrameSpec
 from saccade.engines.external_data import has_external_data
 from saccade.engines.labels import LabelBank
+from saccade.engines.manifest import Manifest, Precision, encoder_file
 
 BUNDLED = Path(__file__).resolve().parent / "models"
 DEFAULT_MODEL = "saccade-mini"
 
-_Count = Annotated[int, msgspec.Meta(ge=1)]
-_Scale = Annotated[float, msgspec.Meta(gt=0, le=sys.float_info.max)]  # so neither inf nor nan
-
 
 class ModelError(SaccadeError):
     """A model that is missing or does not match its manifest."""
-
-
-class InputInfo(msgspec.Struct, frozen=True):
-    """`[input]`: the tensor's name, the frame's side in pixels, channels (copies of the frame)."""
-
-    name: str
-    size: _Count
-    channels: _Count
-
-
-class FrameInfo(msgspec.Struct, frozen=True):
-    """`[frame]`: the frames that the encoder was trained on (see `FrameSpec`)."""
-
-    kind: FrameKind
-    counting: Counting
-    clamp: int = 10
-
-
-class EmbeddingInfo(msgspec.Struct, frozen=True):
-    """`[embedding]`: the output's name, its dimension, its space, and the scale of its softmax."""
-
-    name: str
-    dimension: _Count
-    space: str
-    scale: _Scale
-
-
-class Manifest(msgspec.Struct, frozen=True):
-    """What `model.toml` says; unknown keys are ignored, a missing or mistyped one is an error."""
-
-    name: str
-    version: int
-    licence: str
-    sha256: str
-    labels_sha256: str
-    input: InputInfo
-    frame: FrameInfo
-    embedding: EmbeddingInfo
-    training: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +32,47 @@ class Model:
 
     @property
     def onnx_path(self) -> Path:
-        """The encoder."""
+        """The encoder in fp32."""
         return self.folder / "model.onnx"
 
-    def onnx(self) -> bytes:
-        """The encoder as it lies in `onnx_path`, checked: load these bytes, not the file again.
+    def file(self, name: str) -> bytes:
+        """A file that the manifest names, checked: load these bytes, not the file again.
 
         Raises:
-            ModelError: missing, a wrong sha256, or weights that lie in other files.
+            ModelError: the manifest does not name it, it is missing, or its sha256 is another.
         """
-        data = _read_checked(self.onnx_path, self.manifest.sha256)
+        sums = {"model.onnx": self.manifest.sha256, **self.manifest.files}
+        if self.manifest.labels_sha256:
+            sums["labels.safetensors"] = self.manifest.labels_sha256
+        if name not in sums:
+            what = f"the model has no {name}; it has {', '.join(sorted(sums))}"
+            raise _error(self.folder / "model.toml", what)
+        if Path(name).name != name:
+            raise _error(self.folder / "model.toml", f"file {name!r} lies outside of the folder")
+        return _read_checked(self.folder / name, sums[name])
+
+    def onnx(self, precision: Precision = "fp32") -> bytes:
+        """The encoder at a precision, checked.
+
+        Raises:
+            ModelError: as `file`, or its weights lie in other files.
+        """
+        return self.network(encoder_file(precision))
+
+    def network(self, name: str) -> bytes:
+        """An ONNX file that the manifest names, checked.
+
+        Raises:
+            ModelError: as `file`, or its weights lie in other files.
+        """
+        data, path = self.file(name), self.folder / name
         try:
             external = has_external_data(data)
         except ValueError as error:
-            raise _error(
-                self.onnx_path, f"not a model that runs ({error}); copy it again"
-            ) from None
+            raise _error(path, f"not a model that runs ({error}); copy it again") from None
         if external:
             what = "its weights lie in another file, which no sha256 covers; they must lie inside "
-            raise _error(self.onnx_path, what + "model.onnx: save it without external data")
+            raise _error(path, what + f"{name}: save it without external data")
         return data
 
     def frame_spec(self, kind: FrameKind | None = None) -> FrameSpec:
@@ -104,8 +83,15 @@ class Model:
         )
 
     def labels(self) -> LabelBank:
-        """The model's own label bank."""
+        """The model's own label bank.
+
+        Raises:
+            ModelError: it has none, or the bank is of another space.
+        """
         path = self.folder / "labels.safetensors"
+        if not self.manifest.labels_sha256:
+            what = "the model has no words of its own; make a bank with `saccade labels make`"
+            raise _error(self.folder, what)
         bank = LabelBank.load(path)
         wanted = self.manifest.embedding
         if bank.space != wanted.space or bank.embeddings.shape[1] != wanted.dimension:
@@ -140,7 +126,8 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL) -> Model:
         )
     model = Model(folder, _read_manifest(folder / "model.toml"))
     model.onnx()
-    _read_checked(folder / "labels.safetensors", model.manifest.labels_sha256)
+    if model.manifest.labels_sha256:
+        model.file("labels.safetensors")
     return model
 
 

@@ -89,8 +89,10 @@ class OnnxEngine:
         """float32 [batch, dimension], L2-normalised."""
         return self._output
 
-    def run(self, n: int) -> None:
+    def run(self, n: int, stream: int = 0) -> None:
         """Encodes the first `n` frames; the GIL is released meanwhile."""
+        if stream:
+            raise ValueError(f"stream {stream}: this engine runs on the host and joins none")
         self._session.run_with_iobinding(self._bindings[n])
 
     def close(self) -> None:

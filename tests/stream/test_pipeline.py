@@ -26,7 +26,7 @@ class SlowEngine(OnnxEngine):
 
     seconds = 0.03
 
-    def run(self, n: int) -> None:
+    def run(self, n: int, stream: int = 0) -> None:
         time.sleep(self.seconds)
         super().run(n)
 
@@ -198,7 +198,7 @@ def test_events_before_the_damage_are_labelled_then_its_offset_is_named(model, r
 
 def test_a_failing_engine_ends_the_run_with_its_error(model, recording):
     class Broken(OnnxEngine):
-        def run(self, n: int) -> None:
+        def run(self, n: int, stream: int = 0) -> None:
             raise RuntimeError("out of memory")
 
     pipeline = Pipeline(recording, model=model, engine=Broken(model))
