@@ -7,6 +7,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from saccade.camera.errors import SaccadeError
+
+
+class EngineError(SaccadeError):
+    """An engine that cannot be had here, or that does not give what its reference gives."""
+
 
 class Engine(Protocol):
     """Turns frames into embeddings. Not thread-safe: one thread at a time.
