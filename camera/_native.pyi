@@ -292,6 +292,9 @@ _Bytes = Buffer | NDArray[np.uint8]
 def allow_simd(allowed: bool) -> None:
     """Decoders made from now on may take their wide paths, or not: for tests that compare them."""
 
+def cpu_features() -> list[str]:
+    """What the processor has of avx2, avx512, avx512_vnni and neon."""
+
 class SliceCounter:
     """Counts events slice by slice: slices of `window_us`, or of `count` events where that is 0.
 

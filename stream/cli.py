@@ -12,6 +12,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from saccade.camera.errors import SaccadeError, printable
+from saccade.stream.doctor_command import add_doctor_command
 from saccade.stream.file_commands import add_file_commands
 from saccade.stream.options import (
     Background,
@@ -44,6 +45,7 @@ labels_app = typer.Typer(
 )
 app.add_typer(labels_app, name="labels")
 add_file_commands(app)
+add_doctor_command(app)
 
 DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
 

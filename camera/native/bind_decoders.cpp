@@ -38,6 +38,11 @@ nb::tuple read_table(const Bytes& bytes) {
 }  // namespace
 
 void bind_decoders(nb::module_& m) {
+  m.def("cpu_features", [] {
+    nb::list names;
+    for (const auto& name : saccade::cpu_features()) names.append(name.c_str());
+    return names;
+  });
   m.def("allow_simd", &saccade::allow_simd, "allowed"_a);
   bind_decoder<saccade::Evt2Decoder, std::uint32_t, std::uint32_t>(m, "Evt2Decoder", "width"_a,
                                                                    "height"_a)
