@@ -8,15 +8,17 @@ import re
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 from saccade.camera.cuda_device import why_no_gpu
 from saccade.engines.engine import Engine, EngineError
-from saccade.engines.manifest import PRECISIONS, Precision, encoder_file
+from saccade.engines.manifest import encoder_file
 from saccade.engines.models import Model
 from saccade.engines.reporting import Report, silent
 
 EngineName = Literal["onnx", "tensorrt", "torch"]
+#: bf16 is torch's alone, as no model has a file of it.
+EnginePrecision = Literal["fp32", "fp16", "bf16", "int8"]
 #: What `auto` tries, the fastest first.
 ORDER: tuple[EngineName, ...] = ("tensorrt", "torch", "onnx")
 _TORCH_INSTALL = "`pip install 'saccade[torch]'`"
@@ -142,21 +144,24 @@ def _find_torch(model: Model) -> tuple[Found, bool]:
     return Found(version("torch"), fault), on_gpu
 
 
-def precision_of(wanted: str | None, model: Model, choice: Choice) -> Precision:
+def precision_of(wanted: str | None, model: Model, choice: Choice) -> EnginePrecision:
     """The precision of `--precision`; by default the CPU's is fp32, a GPU's fp16 where it can be.
 
     Torch makes its own of the weights; TensorRT needs the model's file.
 
     Raises:
-        EngineError: there is no precision of this name.
+        EngineError: there is no precision of this name, or the engine has not got it.
     """
     if wanted is None:
         file_is_there = encoder_file("fp16") in model.manifest.files
         half = choice.on_gpu and (choice.engine == "torch" or file_is_there)
         return "fp16" if half else "fp32"
-    if wanted not in PRECISIONS:
-        raise EngineError(f"precision {wanted!r}: use {', '.join(PRECISIONS)}")
-    return wanted
+    has: tuple[EnginePrecision, ...] = ("fp32", "fp16", "int8")
+    if choice.engine == "torch":
+        has = ("fp32", "fp16", "bf16")
+    if wanted not in has:
+        raise EngineError(f"precision {wanted!r}: engine {choice.engine} has {', '.join(has)}")
+    return cast(EnginePrecision, wanted)
 
 
 def open_engine(
@@ -180,13 +185,14 @@ def open_engine(
         SaccadeError: the engine cannot run this model at this precision.
     """
     at = precision_of(precision, model, choice)
+    if choice.engine == "torch":
+        torch_engine: Any = importlib.import_module("saccade.engines.torch")
+        return torch_engine.TorchEngine(model, batch=batch, precision=at)
+    assert at != "bf16", "it is torch's alone"
     if choice.engine == "tensorrt":
         from saccade.engines.tensorrt.open import open_tensorrt
 
         return open_tensorrt(model, batch, at, report=report)
-    if choice.engine == "torch":
-        torch_engine: Any = importlib.import_module("saccade.engines.torch")
-        return torch_engine.TorchEngine(model, batch=batch, precision=at)
     from saccade.engines.onnx import OnnxEngine
 
     return OnnxEngine(model, batch, threads, at)

@@ -33,6 +33,7 @@ def build_engine(
     model = load_model(model_name)
     platform = open_platform()
     at = precision_of(precision, model, Choice("tensorrt", "", on_gpu=True))
+    assert at != "bf16", "it is torch's alone"
     with Signals() as signals, shown_work() as shown:
         report = signals.checking(shown)
         plans = Plans(platform, model, at, settings, report)

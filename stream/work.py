@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from saccade.camera.errors import printable
 from saccade.engines.reporting import Report
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 
 @contextlib.contextmanager
@@ -23,19 +27,27 @@ def shown_work() -> Iterator[Report]:
         TextColumn("{task.description}", markup=False),
         *(BarColumn(), TaskProgressColumn(), TimeElapsedColumn()),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=None)
-        seen: str | None = None
+    console = Console(stderr=True, markup=False, emoji=False, highlight=False, soft_wrap=True)
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield _Bar(progress)
 
-        def report(what: str, share: float | None = None) -> None:
-            nonlocal seen
-            if what != seen:
-                progress.reset(task, description=printable(what), total=None)
-                seen = what
-            if share is not None:
-                progress.update(task, total=1.0, completed=share)
 
-        yield report
+class _Bar:
+    """The latest thing that is begun beside a bar; those without a share stay as lines above."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=None)
+        self._seen = ""
+
+    def __call__(self, what: str, share: float | None = None) -> None:
+        if what != self._seen:
+            self._seen = what
+            self._progress.reset(self._task, description=printable(what), total=None)
+            if share is None:
+                self._progress.console.print(printable(what))
+        if share is not None:
+            self._progress.update(self._task, total=1.0, completed=share)
 
 
 class _Lines:

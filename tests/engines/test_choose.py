@@ -93,8 +93,13 @@ def test_precision(model, tmp_path) -> None:
     assert precision_of(None, plain, replace(gpu, engine="torch")) == "fp16"
     assert precision_of(None, model, cpu) == "fp32"
     assert precision_of("int8", model, cpu) == "int8"
-    with pytest.raises(EngineError, match="precision 'half': use fp32, fp16, int8"):
+    with pytest.raises(EngineError, match="precision 'half': engine onnx has fp32, fp16, int8"):
         precision_of("half", model, cpu)
+    torch = Choice("torch", "", on_gpu=False)
+    assert precision_of("bf16", model, torch) == "bf16"
+    for choice, precision in ((torch, "int8"), (gpu, "bf16"), (cpu, "bf16")):
+        with pytest.raises(EngineError, match=f"precision '{precision}': engine {choice.engine}"):
+            precision_of(precision, model, choice)
 
 
 def pretend_torch(monkeypatch: pytest.MonkeyPatch, folder: Path, version: str | None) -> None:

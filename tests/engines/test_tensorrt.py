@@ -195,6 +195,19 @@ def test_the_user_who_interrupts_a_build_ends_it(model, fake, tmp_path) -> None:
     open_tensorrt(model, platform=fake_platform(fake)).close()
 
 
+def test_a_frame_that_is_not_finite_is_no_label(model, fake) -> None:
+    engine = open_tensorrt(model, batch=2, precision="fp32", platform=fake_platform(fake))
+    engine.input[:] = 0.5
+    engine.input[1, 0, 3, 3] = np.nan
+    engine.run(1)
+    with pytest.raises(EngineError, match="frame 1 of the batch is not finite"):
+        engine.run(2)
+    for n in (0, 3):
+        with pytest.raises(ValueError, match=f"{n} frames: .* opened for 1 to 2"):
+            engine.run(n)
+    engine.close()
+
+
 def test_labels_come_with_the_embedding(model, fake) -> None:
     engine = open_tensorrt(model, batch=2, precision="fp32", platform=fake_platform(fake))
     frames = event_frames(model.frame_spec(), 2)
