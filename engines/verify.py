@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from saccade.camera.events import Packet
 from saccade.camera.frames import FrameMaker, FrameSpec
 from saccade.engines.engine import Engine, EngineError
-from saccade.engines.manifest import Precision
 from saccade.engines.reporting import Report, silent
 
 FRAMES = 64
 #: The least cosine of a frame's two embeddings, by precision. There are libraries that are wrong
 #: in fp16 attention, and they are wrong by more than this.
-LEAST: dict[Precision, float] = {"fp32": 0.9999, "fp16": 0.999, "int8": 0.99}
+LEAST = {"fp32": 0.9999, "fp16": 0.999, "bf16": 0.99, "int8": 0.99}
 _WIDTH, _HEIGHT = 346, 260
 
 
@@ -34,7 +33,7 @@ class Agreement:
     mean: float
     frames: int
 
-    def require(self, what: str, precision: Precision) -> None:
+    def require(self, what: str, precision: str) -> None:
         """Refuses an engine that is not near enough.
 
         Raises:

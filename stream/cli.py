@@ -13,10 +13,13 @@ import typer
 
 from saccade.camera.errors import SaccadeError, printable
 from saccade.stream.doctor_command import add_doctor_command
+from saccade.stream.engine_commands import add_engine_commands
 from saccade.stream.file_commands import add_file_commands
 from saccade.stream.options import (
     Background,
     Count,
+    Engine,
+    EngineName,
     Frame,
     From,
     Geometry,
@@ -24,6 +27,7 @@ from saccade.stream.options import (
     MaxRate,
     ModelName,
     Polarity,
+    Precision,
     Refractory,
     Roi,
     Stride,
@@ -46,6 +50,7 @@ labels_app = typer.Typer(
 app.add_typer(labels_app, name="labels")
 add_file_commands(app)
 add_doctor_command(app)
+add_engine_commands(app)
 
 DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
 
@@ -101,6 +106,8 @@ def run(
     refractory: Refractory = None,
     background: Background = None,
     max_rate: MaxRate = None,
+    engine: EngineName = Engine.auto,
+    precision: Precision = None,
 ) -> None:
     """Label a recording and publish the labels."""
     from saccade.stream.run import RunOptions, run_source
@@ -133,6 +140,8 @@ def run(
         refractory=refractory,
         background=background,
         max_rate=max_rate,
+        engine=engine.value,
+        precision=precision.value if precision else None,
     )
     dropped = run_source(options)
     if dropped and fail_on_drop:

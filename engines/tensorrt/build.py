@@ -88,7 +88,7 @@ def build_plan(
     config.max_aux_streams = 0  # one stream, so that one capture holds all of it
     if network.exact:
         config.clear_flag(trt.BuilderFlag.TF32)
-    monitor = make_monitor(trt, report)
+    monitor = make_monitor(trt, lambda share: report(f"building {network.name}", share))
     config.progress_monitor = monitor
     # A cache of another TensorRT or GPU is refused: then it begins with an empty one.
     cache = config.create_timing_cache(timing)

@@ -294,9 +294,5 @@ def _check_owner(path: Path, status: os.stat_result) -> None:
 
 def _unusable(path: Path, what: str, error: OSError) -> EngineError:
     reason = error.strerror or str(error)
-    return EngineError(
-        printable(
-            f"engine cache {path}: {what}: {reason}; free some room or set SACCADE_HOME to another "
-            "folder"
-        )
-    )
+    remedy = "free some room or set SACCADE_HOME to another folder"
+    return EngineError(printable(f"engine cache {path}: {what}: {reason}; {remedy}"))

@@ -122,6 +122,14 @@ class Plans:
             engine.close()
 
 
+def fits(key: Key, platform: Platform) -> bool:
+    """Whether the plan of a key runs on a platform."""
+    gpu = platform.gpu
+    here = (str(platform.trt.__version__), gpu.name, gpu.capability, gpu.processors, gpu.driver)
+    built = (key.tensorrt, key.gpu, key.capability, key.processors, key.driver)
+    return here == built and (key.system, key.machine) == (sys.platform, uname().machine)
+
+
 def open_tensorrt(
     model: Model,
     batch: int = 1,

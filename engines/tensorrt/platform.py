@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from saccade.camera import _native
-from saccade.camera.cuda_device import why_unavailable
+from saccade.camera.cuda_device import why_no_gpu, why_no_kernels
 from saccade.camera.errors import printable
 from saccade.engines.engine import EngineError
 from saccade.engines.gpu import Gpu, find_gpu
-from saccade.engines.reporting import Report
 
 OLDEST, NEWEST = (10, 3), (11, 4)
 INSTALL = (
@@ -54,7 +54,7 @@ def open_platform() -> Platform:
         EngineError: no driver, no GPU, no TensorRT, a version that is not supported, or a build of
             saccade without CUDA.
     """
-    reason = why_unavailable()
+    reason = why_no_gpu() or why_no_kernels()
     if reason is not None:
         raise EngineError(f"engine tensorrt: {reason}")
     try:
@@ -90,8 +90,8 @@ def make_log(trt: Any) -> Any:
     return Log()
 
 
-def make_monitor(trt: Any, report: Report) -> Any:
-    """An `IProgressMonitor` that tells `report`, and keeps what that raised as `broken`.
+def make_monitor(trt: Any, report: Callable[[float], None]) -> Any:
+    """An `IProgressMonitor` that tells `report` the share done; `broken` is what that raised.
 
     TensorRT calls it from threads of its own, and an exception there would end the process: it is
     kept, the build is told to stop, and the builder raises it then.
@@ -101,24 +101,49 @@ def make_monitor(trt: Any, report: Report) -> Any:
         def __init__(self) -> None:
             trt.IProgressMonitor.__init__(self)
             self.broken: BaseException | None = None
-            self._steps: dict[str, int] = {}
+            self._phases = Phases()
 
         def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
-            self._steps[phase_name] = num_steps
-            self._tell(phase_name, 0)
+            self._phases.start(phase_name, parent_phase, num_steps)
 
         def step_complete(self, phase_name: str, step: int) -> bool:
-            self._tell(phase_name, step + 1)
+            try:
+                report(self._phases.step(phase_name, step))
+            except BaseException as error:
+                self.broken = self.broken or error
             return self.broken is None
 
         def phase_finish(self, phase_name: str) -> None:
-            self._steps.pop(phase_name, None)
-
-        def _tell(self, phase: str, step: int) -> None:
-            try:
-                steps = max(self._steps.get(phase, 1), 1)  # it may have been finished meanwhile
-                report(f"building: {printable(phase)}", min(step / steps, 1))
-            except BaseException as error:
-                self.broken = self.broken or error
+            self._phases.finish(phase_name)
 
     return Monitor()
+
+
+class Phases:
+    """Phases within phases, each of some steps, as one share that only grows."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, tuple[str | None, int, int]] = {}  # its parent, steps, steps done
+        self._share = 0.0
+
+    def start(self, name: str, parent: str | None, steps: int) -> None:
+        """A phase begins, within a step of its parent."""
+        self._open[name] = (parent, max(steps, 1), 0)
+
+    def step(self, name: str, step: int) -> float:
+        """The step of this number, from 0, is done; gives the share of all that is."""
+        parent, steps, _ = self._open.get(name, (None, 1, 0))  # it may have ended meanwhile
+        self._open[name] = (parent, steps, step + 1)
+        share, above = 0.0, name
+        for _ in range(len(self._open)):
+            parent, steps, done = self._open.get(above, (None, 1, 0))
+            share = min((done + share) / steps, 1.0)
+            if not parent:
+                break
+            above = parent
+        self._share = max(self._share, share)
+        return self._share
+
+    def finish(self, name: str) -> None:
+        """A phase ends."""
+        self._open.pop(name, None)

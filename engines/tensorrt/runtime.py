@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from saccade.camera import _native
 from saccade.camera.errors import printable
-from saccade.engines.engine import EngineError
+from saccade.engines.engine import EngineError, check_batch, check_frames, check_output
 from saccade.engines.models import Model
 from saccade.engines.tensorrt.platform import Platform, make_log
 
@@ -36,10 +36,9 @@ def batch_sizes(batch: int) -> tuple[int, ...]:
     """The sizes that plans are needed for, to encode up to `batch` frames at a time.
 
     Raises:
-        EngineError: more than plans are made for.
+        EngineError: more than an engine takes.
     """
-    if not 1 <= batch <= SIZES[-1]:
-        raise EngineError(f"batch {batch}: TensorRT engines take from 1 to {SIZES[-1]} frames")
+    check_batch(batch)
     return tuple(n for n in SIZES if n < 2 * batch)
 
 
@@ -197,19 +196,30 @@ class TensorRtEngine:
         return self._input[0].nbytes
 
     def run(self, n: int, stream: int = 0) -> None:
-        """Encodes the first `n` frames of `input`; the GIL is released while it waits."""
+        """Encodes the first `n` frames of `input`; the GIL is released while it waits.
+
+        Raises:
+            EngineError: an embedding is not finite.
+        """
+        check_frames(n, len(self._lanes))
         lane = self._lanes[n - 1]
         self._device.run(lane.from_host, stream or self._stream)
         self._take(lane, n)
 
     def run_on_device(self, n: int, stream: int) -> None:
-        """Encodes `n` frames at `input_address`, which work queued on `stream` has written."""
+        """Encodes `n` frames at `input_address`, which work queued on `stream` has written.
+
+        Raises:
+            EngineError: an embedding is not finite.
+        """
+        check_frames(n, len(self._lanes))
         lane = self._lanes[n - 1]
         self._device.run(lane.on_device, stream)
         self._take(lane, n)
 
     def _take(self, lane: _Lane, n: int) -> None:
         self._output[:n] = lane.embeddings[:n]
+        check_output(self._output[:n])
         if self._top:
             self._indices[:n], self._scores[:n] = lane.indices[:n], lane.scores[:n]
 

@@ -54,7 +54,7 @@ def test_it_is_built_compared_kept_and_gives_the_reference_embeddings(
         platform=fake_platform(fake),
     )
     assert [shape for shape, _ in fake.built] == [(n, 3, 16, 16) for n in (1, 2, 4)]
-    assert ("building: Building", 0.5) in told
+    assert (f"building halves {precision}, batch 2", 0.5) in told
     assert ("comparing", 1.0) in told
     assert len(cached(tmp_path)) == 3
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in cached(tmp_path))
@@ -195,6 +195,19 @@ def test_the_user_who_interrupts_a_build_ends_it(model, fake, tmp_path) -> None:
     open_tensorrt(model, platform=fake_platform(fake)).close()
 
 
+def test_a_frame_that_is_not_finite_is_no_label(model, fake) -> None:
+    engine = open_tensorrt(model, batch=2, precision="fp32", platform=fake_platform(fake))
+    engine.input[:] = 0.5
+    engine.input[1, 0, 3, 3] = np.nan
+    engine.run(1)
+    with pytest.raises(EngineError, match="frame 1 of the batch is not finite"):
+        engine.run(2)
+    for n in (0, 3):
+        with pytest.raises(ValueError, match=f"{n} frames: .* opened for 1 to 2"):
+            engine.run(n)
+    engine.close()
+
+
 def test_labels_come_with_the_embedding(model, fake) -> None:
     engine = open_tensorrt(model, batch=2, precision="fp32", platform=fake_platform(fake))
     frames = event_frames(model.frame_spec(), 2)
@@ -250,10 +263,11 @@ def test_without_a_driver_no_object_of_tensorrt_is_made(fake, monkeypatch) -> No
     from saccade.engines.tensorrt import platform
 
     monkeypatch.setitem(sys.modules, "tensorrt", fake)
-    monkeypatch.setattr(platform, "why_unavailable", lambda: "no NVIDIA driver was found")
+    monkeypatch.setattr(platform, "why_no_kernels", lambda: None)
+    monkeypatch.setattr(platform, "why_no_gpu", lambda: "no NVIDIA driver was found")
     with pytest.raises(EngineError, match="engine tensorrt: no NVIDIA driver was found"):
         open_platform()
-    monkeypatch.setattr(platform, "why_unavailable", lambda: None)
+    monkeypatch.setattr(platform, "why_no_gpu", lambda: None)
     monkeypatch.setattr(platform, "find_gpu", lambda: GPU)
     assert open_platform().gpu == GPU
     fake.__version__ = "8.5.2"
