@@ -33,8 +33,8 @@ class OnnxEngine:
 
         Raises:
             EngineError: a batch, a number of threads or a precision that this engine has not.
-            ModelError: ONNX Runtime refuses the file, its tensors are not the manifest's, or it
-                does not give L2-normalised embeddings.
+            ModelError: the model has no file of this precision, ONNX Runtime refuses it, its
+                tensors are not the manifest's, or its embeddings are not L2-normalised.
         """
         check_batch(batch)
         if threads is not None and threads < 1:
@@ -121,7 +121,7 @@ def usable_cores() -> int:
 
 def _read(model: Model, precision: Precision) -> bytes:
     """The encoder's bytes at a precision that a CPU runs."""
-    name, file = printable(model.manifest.name), encoder_file(precision)
+    file = encoder_file(precision)
     if precision == "fp16":
         # CPUs convert float16 to float32 and back around every layer, so it is slower than fp32,
         # and ONNX Runtime 1.32 crashes on our files at its highest level.
@@ -130,9 +130,9 @@ def _read(model: Model, precision: Precision) -> bytes:
             "fp32, or --engine tensorrt or torch on a GPU"
         )
     if precision != "fp32" and file not in model.manifest.files:
-        raise EngineError(
-            f"precision {precision}: model {name} has no {file}; use --precision fp32, or export "
-            "it: `saccade models add` makes one of a CLIP's weights"
+        raise ModelError(
+            f"{printable(str(model.folder))}: the model has no {file}; use --precision fp32, or "
+            "export it: `saccade models add` makes one of a CLIP's weights"
         )
     return model.onnx(precision)
 

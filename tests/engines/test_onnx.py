@@ -11,7 +11,7 @@ from onnx import numpy_helper
 from tests.models import SIZE, make_model
 
 from saccade.engines.engine import EngineError
-from saccade.engines.models import load_model
+from saccade.engines.models import ModelError, load_model
 from saccade.engines.onnx import OnnxEngine, usable_cores
 
 
@@ -76,7 +76,7 @@ def test_int8_reads_its_own_file(folder):
 
 
 def test_without_an_int8_file_the_remedies_are_named(folder):
-    with pytest.raises(EngineError, match=r"no model\.int8\.onnx; .*fp32.*saccade models add"):
+    with pytest.raises(ModelError, match=r"no model\.int8\.onnx; .*fp32.*saccade models add"):
         OnnxEngine(load_model(folder), precision="int8")
 
 
