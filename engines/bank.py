@@ -187,7 +187,7 @@ class LabelBank:
         return (
             f"label{'s' * (len(words) > 1)} {', '.join(map(repr, words))}: not in the bank of "
             f"{self.space}, which knows {len(self.names)} words ({hint}); "
-            "`saccade labels show` lists them"
+            "`saccade labels show` lists them; a model with a text tower takes any words"
         )
 
     def save(self, path: Path) -> None:

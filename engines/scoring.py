@@ -169,10 +169,9 @@ class ExponentialSmoothing:
     def add(self, embedding: NDArray[np.float32], t_us: int) -> NDArray[np.float32]:
         """The smoothed embedding, L2-normalised."""
         age_us, self._t_us = t_us - self._t_us, t_us
-        before = self._sum
-        total = np.array(embedding, np.float32)
+        before, total = self._sum, np.array(embedding, np.float32)
         if before is not None and age_us >= 0:
-            total += np.float32(math.exp(-age_us / self._tau_us)) * before
+            total = np.add(total, before * np.float32(math.exp(-age_us / self._tau_us)))
         norm = math.sqrt(float(np.dot(total, total)))
         if norm == 0:  # of two opposites
             total, norm = np.array(embedding, np.float32), 1.0

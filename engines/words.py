@@ -50,13 +50,14 @@ class Words:
             raise LabelError("labels: none given; name at least one, such as --labels cup,chair")
         check_groups(self.names, self.groups)
         seen: dict[str, str] = {}
-        for name in self.names:
-            if word_key(name) in seen:
-                raise LabelError(
-                    f"label {name!r}: given twice, as {seen[word_key(name)]!r} before; name each "
-                    "label once"
-                )
-            seen[word_key(name)] = name
+        for label in self.labels:
+            for word in dict.fromkeys(map(word_key, (label.name, *label.texts))):
+                if word in seen:
+                    raise LabelError(
+                        f"label {label.name!r}: given twice, as {seen[word]!r} before; name each "
+                        "label once"
+                    )
+                seen[word] = label.name
 
     @property
     def names(self) -> tuple[str, ...]:
