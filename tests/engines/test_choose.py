@@ -141,6 +141,10 @@ def test_what_is_present_is_found_without_loading_it(model, monkeypatch, tmp_pat
     assert (found.torch, found.torch_on_gpu) == (Found("2.13.0"), False)
     pretend_torch(monkeypatch, tmp_path / "torch", None)
     assert "torch is not installed; `pip install" in str(present(model).torch.fault)
+    monkeypatch.setattr(choosing, "why_no_gpu", lambda: pytest.fail("the driver was asked"))
+    found = present(model, "onnx")
+    assert (found.onnx.version, found.onnx.fault) == ("1.32.0", None)
+    assert found.tensorrt.fault == found.torch.fault == found.no_gpu == "not looked for"
     assert fake.objects == 0
 
 
