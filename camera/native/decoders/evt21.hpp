@@ -25,6 +25,9 @@ class Evt21Decoder : public EvtHeads {
  private:
   void run(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
   void run_anywhere(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
+  void run_avx512(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
+  std::size_t count_avx512(const std::uint8_t* words, std::size_t n_words) const;
+  std::size_t count(const std::uint8_t* words, std::size_t n_words) const;
   void run_avx2(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
   void run_inlined(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
   template <bool kScaled>
@@ -33,7 +36,7 @@ class Evt21Decoder : public EvtHeads {
 
   std::uint32_t width_, height_;
   std::size_t head_at_;  // byte of a word: 0 or 4
-  bool avx2_;
+  bool avx2_, avx512_;
   std::uint8_t pending_[8] = {};
   std::size_t n_pending_ = 0;
 };
