@@ -17,7 +17,8 @@ Simd find() {
   const bool more = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                     __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                     __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
-                    __builtin_cpu_supports("avx512bitalg") && __builtin_cpu_supports("avx512cd");
+                    __builtin_cpu_supports("avx512bitalg") && __builtin_cpu_supports("avx512cd") &&
+                    __builtin_cpu_supports("avx512vpopcntdq");
   return more ? Simd::kAvx512 : Simd::kAvx2;
 #else
   return Simd::kNone;

@@ -5,10 +5,11 @@
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define SACCADE_X86 1
 #define SACCADE_AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt")))
-#define SACCADE_AVX512                                                                        \
-  __attribute__((target(                                                                      \
-      "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,avx512bitalg,avx512cd,avx2," \
-      "bmi,bmi2,lzcnt,popcnt")))
+#define SACCADE_AVX512                                                                          \
+  __attribute__((                                                                               \
+      target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,avx512bitalg,avx512cd," \
+             "avx512vpopcntdq,avx2,"                                                            \
+             "bmi,bmi2,lzcnt,popcnt")))
 #else
 #define SACCADE_AVX2
 #define SACCADE_AVX512

@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "expand.hpp"
-#include "slice_counter.hpp"
 
 namespace saccade {
 namespace {
@@ -169,6 +168,7 @@ std::size_t Evt21Decoder::count_wide(const std::uint8_t* words, std::size_t n_wo
                                      SliceCounter& to) {
   if (!counts_wide(to) || !clock_.started()) return 0;
   triggers_.clear();
+  if (avx512_) return count_wide512(words, n_words, to);
   return to.counters().scaled() ? count_vectors<true>(words, n_words, to)
                                 : count_vectors<false>(words, n_words, to);
 }

@@ -1,10 +1,9 @@
 // Prophesee EVT2.1: 64-bit words, each a head as of EVT2 and a mask of 32 pixels in a row.
 #pragma once
 #include "evt_heads.hpp"
+#include "slice_counter.hpp"
 
 namespace saccade {
-
-class SliceCounter;
 
 class Evt21Decoder : public EvtHeads {
  public:
@@ -30,6 +29,14 @@ class Evt21Decoder : public EvtHeads {
   std::size_t count(const std::uint8_t* words, std::size_t n_words) const;
   void run_avx2(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
   void run_inlined(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
+  template <bool kScaled>
+  struct Vectors;
+  template <bool kScaled>
+  std::size_t count_eights512(const std::uint8_t* words, std::size_t n_words, SliceCounter& to,
+                              Vectors<kScaled>& vectors) const;
+  template <bool kScaled>
+  std::size_t count_vectors512(const std::uint8_t* words, std::size_t n_words, SliceCounter& to);
+  std::size_t count_wide512(const std::uint8_t* words, std::size_t n_words, SliceCounter& to);
   template <bool kScaled>
   std::size_t count_vectors(const std::uint8_t* words, std::size_t n_words, SliceCounter& to);
   std::uint32_t bounded(std::uint32_t mask, std::uint32_t base, std::uint32_t row);

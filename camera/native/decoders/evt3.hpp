@@ -6,7 +6,6 @@
 namespace saccade {
 
 class SliceCounter;
-struct GroupWriter;
 template <bool kScaled>
 struct Additions;
 
@@ -85,7 +84,14 @@ class Evt3Decoder {
   std::size_t wide512(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
   static void collect(const Words& w, const Sorted& s, std::uint64_t row, std::uint64_t low,
                       Groups& to);
-  void write(Groups& groups, std::uint64_t time, GroupWriter& writer);
+  template <typename Sink>
+  std::size_t blocks512(const std::uint8_t* words, std::size_t n_words, Sink& sink);
+  struct ColumnSink;
+  template <bool kScaled>
+  struct CountSink;
+  template <bool kScaled>
+  std::size_t count_blocks512(const std::uint8_t* words, std::size_t n_words, SliceCounter& to);
+  std::size_t count_wide512(const std::uint8_t* words, std::size_t n_words, SliceCounter& to);
   std::uint32_t inside(std::uint32_t mask, std::uint32_t x);
   std::size_t count(const std::uint8_t* words, std::size_t n_words) const;
   void run(const std::uint8_t* words, std::size_t n_words, EventColumns& out);

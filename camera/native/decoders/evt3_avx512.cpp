@@ -1,9 +1,11 @@
 // EVT3 with AVX-512, 64 words at a time: the places of each type are bits, and what a base and its
 // vectors hold is one mask.
+#include <algorithm>
 #include <cstring>
 
 #include "cpu.hpp"
 #include "evt3.hpp"
+#include "slice_counter.hpp"
 
 #ifdef SACCADE_X86
 #include "group_avx512.hpp"
@@ -85,13 +87,13 @@ SACCADE_AVX512 inline __m512i lanes() {
 
 // What a single event or a base with its vectors says, for many of them: eight are written at once.
 struct Evt3Decoder::Groups {
-  static constexpr std::size_t kRoom = 512;
+  static constexpr std::size_t kMany = 512, kRoom = kMany + kWords + 8;
 
   std::size_t size = 0;
-  std::uint64_t low[kRoom + kWords + 8];   // of the time
-  std::uint64_t word[kRoom + kWords + 8];  // the base's, or the event's
-  std::uint64_t row[kRoom + kWords + 8];
-  std::uint64_t mask[kRoom + kWords + 8];
+  std::uint64_t low[kRoom];   // of the time
+  std::uint64_t word[kRoom];  // the base's, or the event's
+  std::uint64_t row[kRoom];
+  std::uint64_t mask[kRoom];
 };
 
 // A block's words, to be picked by their places.
@@ -141,25 +143,12 @@ SACCADE_AVX512 inline void Evt3Decoder::collect(const Words& w, const Sorted& s,
   to.size += n;
 }
 
-SACCADE_AVX512 inline void Evt3Decoder::write(Groups& groups, std::uint64_t time,
-                                              GroupWriter& writer) {
-  const std::uint32_t width = width_;
-  for (std::size_t i = 0; i < groups.size; ++i) {
-    const auto word = static_cast<std::uint32_t>(groups.word[i]), x = word & 0x7ff;
-    auto mask = static_cast<std::uint32_t>(groups.mask[i]);
-    if (x + 32 > width) mask = inside(mask, x);
-    writer.add(mask, x, static_cast<std::uint32_t>(groups.row[i]), word >> 11 & 1,
-               time | groups.low[i]);
-  }
-  groups.size = 0;
-}
-
-SACCADE_AVX512 std::size_t Evt3Decoder::wide512(const std::uint8_t* words, std::size_t n_words,
-                                                EventColumns& out) {
-  GroupWriter writer(out);
+// Whole blocks, as far as they go and `sink` takes their groups; returns how many words.
+template <typename Sink>
+SACCADE_AVX512 inline std::size_t Evt3Decoder::blocks512(const std::uint8_t* words,
+                                                         std::size_t n_words, Sink& sink) {
   Groups groups;
   const auto high = static_cast<std::uint32_t>(clock_.value() & 0xfff);
-  const std::uint64_t time = clock_.value() << 12;
   std::uint64_t row = (packed_ >> 12) & 0x7ff, low = (packed_ >> 23) & 0xfff;
   std::size_t i = 0;
   while (i + kWords <= n_words) {
@@ -172,7 +161,12 @@ SACCADE_AVX512 std::size_t Evt3Decoder::wide512(const std::uint8_t* words, std::
       taken = static_cast<unsigned>(last(s.base, 63));
       s.cut(taken);
     }
+    const std::size_t before = groups.size;
     collect(w, s, row, low, groups);
+    if (!sink.takes(groups, before)) {
+      groups.size = before;
+      break;
+    }
     if (s.row != 0) row = load16(block, static_cast<std::size_t>(last(s.row, 63))) & 0x7ff;
     if (s.low != 0) low = load16(block, static_cast<std::size_t>(last(s.low, 63))) & 0xfff;
     if (s.base != 0) {
@@ -181,12 +175,114 @@ SACCADE_AVX512 std::size_t Evt3Decoder::wide512(const std::uint8_t* words, std::
       base_ = (base & 0x7ff) + 32;
     }
     i += taken;
-    if (groups.size > Groups::kRoom) write(groups, time, writer);
+    if (groups.size > Groups::kMany) sink.write(groups);
   }
-  write(groups, time, writer);
+  sink.write(groups);
   packed_ = row << 12 | low << 23;
-  out.size = static_cast<std::size_t>(writer.x - out.x.get());
   return i;
+}
+
+// Groups as columns.
+struct Evt3Decoder::ColumnSink {
+  Evt3Decoder& decoder;
+  GroupWriter writer;
+  std::uint64_t time;
+
+  bool takes(const Groups&, std::size_t) const { return true; }
+
+  SACCADE_AVX512 void write(Groups& groups) {
+    const std::uint32_t width = decoder.width_;
+    GroupWriter to = writer;  // in registers
+    for (std::size_t i = 0; i < groups.size; ++i) {
+      const auto word = static_cast<std::uint32_t>(groups.word[i]), x = word & 0x7ff;
+      auto mask = static_cast<std::uint32_t>(groups.mask[i]);
+      if (x + 32 > width) mask = decoder.inside(mask, x);
+      to.add(mask, x, static_cast<std::uint32_t>(groups.row[i]), word >> 11 & 1,
+             time | groups.low[i]);
+    }
+    writer = to;
+    groups.size = 0;
+  }
+};
+
+SACCADE_AVX512 std::size_t Evt3Decoder::wide512(const std::uint8_t* words, std::size_t n_words,
+                                                EventColumns& out) {
+  ColumnSink sink{*this, GroupWriter(out), clock_.value() << 12};
+  const std::size_t taken = blocks512(words, n_words, sink);
+  out.size = static_cast<std::size_t>(sink.writer.x - out.x.get());
+  return taken;
+}
+
+// Groups added to the counters, each as one vector.
+template <bool kScaled>
+struct Evt3Decoder::CountSink {
+  SliceCounter& to;
+  Counters::Adder adder;
+  std::uint32_t width;
+  std::uint64_t time;
+
+  // Whether all lie inside, for what is dropped has no time, and belong to this slice.
+  SACCADE_AVX512 bool takes(const Groups& groups, std::size_t from) {
+    const __m512i all = _mm512_set1_epi64(width), low11 = _mm512_set1_epi64(0x7ff);
+    __m512i n = _mm512_setzero_si512(), most = n, outside = n, least = _mm512_set1_epi64(0xfff);
+    for (std::size_t j = from; j < groups.size; j += 8) {
+      const std::size_t left = groups.size - j;
+      const auto valid = static_cast<__mmask8>(left < 8 ? (1u << left) - 1 : 0xff);
+      const __m512i mask = _mm512_maskz_loadu_epi64(valid, groups.mask + j);
+      const __m512i x = _mm512_and_si512(_mm512_loadu_si512(groups.word + j), low11);
+      const __m512i room = _mm512_max_epi64(_mm512_sub_epi64(all, x), _mm512_setzero_si512());
+      const __m512i low = _mm512_loadu_si512(groups.low + j);
+      const __mmask8 any = _mm512_test_epi64_mask(mask, mask);
+      outside = _mm512_or_si512(outside, _mm512_srlv_epi64(mask, room));
+      n = _mm512_add_epi64(n, _mm512_popcnt_epi64(mask));
+      least = _mm512_mask_min_epu64(least, any, least, low);
+      most = _mm512_mask_max_epu64(most, any, most, low);
+    }
+    if (_mm512_test_epi64_mask(outside, outside) != 0) return false;
+    const auto events = static_cast<std::uint64_t>(_mm512_reduce_add_epi64(n));
+    if (events == 0) return true;
+    const std::uint64_t lo = time | _mm512_reduce_min_epu64(least);
+    const std::uint64_t hi = time | _mm512_reduce_max_epu64(most);
+    if (!to.takes(lo, hi, events)) return false;
+    to.took(lo, hi, events);
+    return true;
+  }
+
+  SACCADE_AVX512 void write(Groups& groups) {
+    alignas(32) std::uint32_t at[Groups::kRoom];
+    const __m512i low11 = _mm512_set1_epi64(0x7ff), one = _mm512_set1_epi64(1);
+    const __m512i most = _mm512_set1_epi64(width - 1);  // an empty one may lie outside
+    for (std::size_t i = 0; i < groups.size; i += 8) {
+      const auto n = static_cast<unsigned>(std::min<std::size_t>(8, groups.size - i));
+      const __m512i word = _mm512_loadu_si512(groups.word + i);
+      const __m512i x = _mm512_min_epu64(_mm512_and_si512(word, low11), most);
+      _mm512_storeu_si512(groups.word + i, x);
+      adder.places512(x, _mm512_loadu_si512(groups.row + i),
+                      _mm512_and_si512(_mm512_srli_epi64(word, 11), one), n, at + i);
+    }
+    // Every other one first: neighbours in a row share counters, and a load of what was stored just
+    // now waits for it where it is not the same piece.
+    for (std::size_t first = 0; first < 2; ++first) {
+      for (std::size_t i = first; i < groups.size; i += 2) {
+        adder.vector512_at<kScaled>(at[i], static_cast<std::uint32_t>(groups.word[i]),
+                                    static_cast<std::uint32_t>(groups.mask[i]));
+      }
+    }
+    groups.size = 0;
+  }
+};
+
+template <bool kScaled>
+SACCADE_AVX512 std::size_t Evt3Decoder::count_blocks512(const std::uint8_t* words,
+                                                        std::size_t n_words, SliceCounter& to) {
+  CountSink<kScaled> sink{to, Counters::Adder(to.counters()), width_, clock_.value() << 12};
+  return blocks512(words, n_words, sink);
+}
+
+std::size_t Evt3Decoder::count_wide512(const std::uint8_t* words, std::size_t n_words,
+                                       SliceCounter& to) {
+  return to.counters().scaled() ? count_blocks512<true>(words, n_words, to)
+                                : count_blocks512<false>(words, n_words, to);
 }
 
 // The events of the vectors at x that lie in the frame; the others are counted.
