@@ -2,6 +2,7 @@
 
 import enum
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -289,8 +290,13 @@ def warp(
 _Columns = tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint16], NDArray[np.bool_]]
 _Bytes = Buffer | NDArray[np.uint8]
 
-def allow_simd(allowed: bool) -> None:
-    """Decoders made from now on may take their wide paths, or not: for tests that compare them."""
+_Simd = Literal["none", "avx2", "avx512"]
+
+def allow_simd(most: _Simd) -> None:
+    """Decoders made from now on take no wider path than this: for tests that compare them."""
+
+def simd() -> _Simd:
+    """The widest path that decoders made now take: what the processor has and was allowed."""
 
 class SliceCounter:
     """Counts events slice by slice: slices of `window_us`, or of `count` events where that is 0.

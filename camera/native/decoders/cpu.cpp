@@ -1,28 +1,39 @@
 #include "cpu.hpp"
 
+#include <algorithm>
 #include <atomic>
 
 namespace saccade {
 namespace {
 
-std::atomic<bool> allowed{true};
+std::atomic<Simd> allowed{Simd::kAvx512};
 
-bool found() {
+Simd find() {
 #ifdef SACCADE_X86
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-         __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt");
+  if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
+        __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("popcnt"))) {
+    return Simd::kNone;
+  }
+  const bool more = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                    __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                    __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2") &&
+                    __builtin_cpu_supports("avx512bitalg") && __builtin_cpu_supports("avx512cd") &&
+                    __builtin_cpu_supports("avx512vpopcntdq");
+  return more ? Simd::kAvx512 : Simd::kAvx2;
 #else
-  return false;
+  return Simd::kNone;
 #endif
+}
+
+Simd usable() {
+  static const Simd there = find();
+  return std::min(there, allowed.load());
 }
 
 }  // namespace
 
-bool has_avx2() {
-  static const bool there = found();
-  return there && allowed;
-}
-
-void allow_simd(bool value) { allowed = value; }
+bool has_avx2() { return usable() >= Simd::kAvx2; }
+bool has_avx512() { return usable() >= Simd::kAvx512; }
+void allow_simd(Simd most) { allowed = most; }
 
 }  // namespace saccade
