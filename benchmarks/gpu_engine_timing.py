@@ -46,7 +46,7 @@ Figure = dict[str, Any]
 
 
 def make_model(name: str) -> Model:
-    """A CLIP of the real shapes with random weights; its text tower, which nothing runs, is small."""
+    """A CLIP of the real shapes with random weights, but for its text tower, which nothing runs."""
     import torch
 
     from saccade.engines.clip.checkpoints import Weights

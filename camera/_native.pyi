@@ -2,6 +2,7 @@
 
 import enum
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -289,8 +290,13 @@ def warp(
 _Columns = tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint16], NDArray[np.bool_]]
 _Bytes = Buffer | NDArray[np.uint8]
 
-def allow_simd(allowed: bool) -> None:
-    """Decoders made from now on may take their wide paths, or not: for tests that compare them."""
+_Simd = Literal["none", "avx2", "avx512"]
+
+def allow_simd(most: _Simd) -> None:
+    """Decoders made from now on take no wider path than this: for tests that compare them."""
+
+def simd() -> _Simd:
+    """The widest path that decoders made now take: what the processor has and was allowed."""
 
 def first_not_finite(rows: NDArray[np.float32]) -> int:
     """The first row of float32 [N, D] with a nan or an infinity; -1 where all are finite."""

@@ -108,14 +108,28 @@ def _choose_first(present: Present) -> Choice:
 _TITLES = {"onnx": "ONNX Runtime", "tensorrt": "TensorRT", "torch": "torch"}
 
 
-def present(model: Model) -> Present:
-    """What is here. No library that needs a GPU is loaded where there is none."""
+def present(model: Model, wanted: str = "auto") -> Present:
+    """What is here, as far as `--engine wanted` needs it: for `onnx` no driver is started.
+
+    No library that needs a GPU is loaded where there is none.
+    """
+    looked_at = ORDER if wanted == "auto" else (wanted,)
+    skipped = Found(fault="not looked for")
+    torch, on_gpu = _find_torch(model) if "torch" in looked_at else (skipped, False)
+    return Present(
+        no_gpu=why_no_gpu() if {"tensorrt", "torch"} & {*looked_at} else skipped.fault,
+        onnx=_find_onnx() if "onnx" in looked_at else skipped,
+        tensorrt=_find_tensorrt() if "tensorrt" in looked_at else skipped,
+        torch=torch,
+        torch_on_gpu=on_gpu,
+    )
+
+
+def _find_onnx() -> Found:
     try:
-        onnx = Found(version("onnxruntime"))
+        return Found(version("onnxruntime"))
     except PackageNotFoundError:
-        onnx = Found(fault="not installed; `pip install onnxruntime`")
-    torch, on_gpu = _find_torch(model)
-    return Present(why_no_gpu(), onnx, _find_tensorrt(), torch, on_gpu)
+        return Found(fault="not installed; `pip install onnxruntime`")
 
 
 def _find_tensorrt() -> Found:
@@ -214,6 +228,6 @@ def engine_for(
     """
     if not isinstance(wanted, str):
         return wanted, "the caller's"
-    choice = choose(wanted, present(model))
+    choice = choose(wanted, present(model, wanted))
     engine = open_engine(model, choice, batch, precision, report=report)
     return engine, f"{choice.engine} {precision_of(precision, model, choice)} ({choice.why})"

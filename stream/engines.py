@@ -81,7 +81,7 @@ def verify_engine(model_name: str, wanted: str, precision: str | None, batch: in
     from saccade.engines.verify import compare, event_frames
 
     model = load_model(model_name)
-    choice = choose(wanted, present(model))
+    choice = choose(wanted, present(model, wanted))
     at = precision_of(precision, model, choice)
     with Signals() as signals, shown_work() as shown:
         report = signals.checking(shown)

@@ -35,6 +35,12 @@ nb::tuple read_table(const Bytes& bytes) {
                         to_numpy(std::move(table.first)), to_numpy(std::move(table.last)));
 }
 
+void allow_simd(const std::string& most) {
+  using saccade::Simd;
+  if (most != "none" && most != "avx2" && most != "avx512") throw nb::value_error(most.c_str());
+  saccade::allow_simd(most == "none" ? Simd::kNone : most == "avx2" ? Simd::kAvx2 : Simd::kAvx512);
+}
+
 }  // namespace
 
 void bind_decoders(nb::module_& m) {
@@ -43,7 +49,10 @@ void bind_decoders(nb::module_& m) {
     for (const auto& name : saccade::cpu_features()) names.append(name.c_str());
     return names;
   });
-  m.def("allow_simd", &saccade::allow_simd, "allowed"_a);
+  m.def("allow_simd", &allow_simd, "most"_a);
+  m.def("simd", [] {
+    return saccade::has_avx512() ? "avx512" : saccade::has_avx2() ? "avx2" : "none";
+  });
   bind_decoder<saccade::Evt2Decoder, std::uint32_t, std::uint32_t>(m, "Evt2Decoder", "width"_a,
                                                                    "height"_a)
       .def("count", &count<saccade::Evt2Decoder>, "data"_a.noconvert(), "slices"_a)

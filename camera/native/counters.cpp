@@ -35,6 +35,7 @@ Counters::Counters(int width, int height, int size, Counting counting)
   x_factor_ = factor(x_map_);
   y_factor_ = factor(y_map_);
   if (scaled_ && takes_vectors()) make_cells();
+  if (scaled_ && takes_vectors() && width_ <= 2 * columns_) make_pairs();
 }
 
 std::uint32_t Counters::factor(const std::vector<std::uint16_t>& map) {
@@ -56,6 +57,19 @@ void Counters::make_cells() {
     std::uint32_t* const cells = &cells_[static_cast<std::size_t>(x) * n_cells_];
     for (int i = 0; i < kPixels && x + i < width_; ++i) {
       cells[x_map_[x + i] - x_map_[x]] |= std::uint32_t{1} << i;
+    }
+  }
+}
+
+void Counters::make_pairs() {
+  constexpr int kPixels = 32;
+  pairs_.assign(static_cast<std::size_t>(width_) * 2 * kPixels, kNoPixel);
+  for (int x = 0; x < width_; ++x) {
+    std::uint8_t* const first = &pairs_[static_cast<std::size_t>(x) * 2 * kPixels];
+    for (int i = 0; i < kPixels && x + i < width_; ++i) {
+      std::uint8_t* cell = first + x_map_[x + i] - x_map_[x];
+      if (*cell != kNoPixel) cell += kPixels;
+      *cell = static_cast<std::uint8_t>(i);
     }
   }
 }

@@ -55,6 +55,7 @@ class Counters {
   void add_inside(const std::uint16_t* x, const std::uint16_t* y, const std::uint8_t* on,
                   std::size_t n);
   void make_cells();
+  void make_pairs();
   static std::uint32_t factor(const std::vector<std::uint16_t>& map);
 
   int width_, height_, rows_, columns_;
@@ -70,6 +71,10 @@ class Counters {
   // [width][n_cells]: which of 32 pixels from x on are in each cell from x's on.
   std::vector<std::uint32_t> cells_;
   std::uint32_t n_cells_ = 0;  // a multiple of 8
+  // [width][2][32], where a cell has at most two columns: of each cell from x's on, which of 32
+  // pixels from x on is its first one and its second one; kNoPixel for none.
+  static constexpr std::uint8_t kNoPixel = 63;
+  std::vector<std::uint8_t> pairs_;
   std::uint64_t saturated_ = 0, out_of_bounds_ = 0;
 };
 
@@ -85,6 +90,7 @@ class Counters::Adder {
         row_at_(to.row_at_.data()),
         cells_(to.cells_.data()),
         n_cells_(to.n_cells_),
+        pairs_(to.pairs_.empty() ? nullptr : to.pairs_.data()),
         stride_(static_cast<std::uint32_t>(to.stride_)) {}
   ~Adder() { to_.saturated_ += saturated_; }
   Adder(const Adder&) = delete;
@@ -140,6 +146,37 @@ class Counters::Adder {
     for (int i = 0; i < 8; ++i) one_at(at[i]);
   }
 
+  // The same; one of AVX-512's masks has a bit for each of the 32 counters.
+  template <bool kScaled>
+  SACCADE_AVX512 void vector512_at(std::uint32_t place, std::uint32_t x, std::uint32_t mask) {
+    std::uint16_t* const at = counts_ + place;
+    if constexpr (kScaled) {
+      if (pairs_) return add_pairs512(at, mask, pairs_ + std::size_t{64} * x);
+      const std::uint32_t* const cells = cells_ + static_cast<std::size_t>(x) * n_cells_;
+      const __m256i bits = _mm256_set1_epi32(static_cast<int>(mask));
+      add_cells512(at, bits, cells);
+      for (std::uint32_t i = 8; i < n_cells_; i += 8) add_cells512(at + i, bits, cells + i);
+    } else {
+      const __m512i before = _mm512_loadu_si512(at);
+      const __m512i one = _mm512_set1_epi16(1);
+      _mm512_storeu_si512(at, _mm512_mask_adds_epu16(before, mask, before, one));
+      const __mmask32 lost = _mm512_mask_cmpeq_epi16_mask(mask, before, _mm512_set1_epi16(-1));
+      if (lost != 0) saturated_ += static_cast<unsigned>(_mm_popcnt_u32(lost));
+    }
+  }
+
+  // place() of n (1 to 8) events of 64 bits a field, to at[0...7].
+  SACCADE_AVX512 void places512(__m512i x, __m512i y, __m512i on, unsigned n, std::uint32_t* at) {
+    if (!to_.takes_eights()) return places_by_map(x, y, on, n, at);
+    alignas(32) std::uint32_t rows[8];
+    const __m512i row = scaled512(y, to_.y_factor_);
+    const __m512i line = _mm512_add_epi64(_mm512_add_epi64(row, row), on);
+    const __m512i start = _mm512_mullo_epi32(line, _mm512_set1_epi64(stride_));
+    store_low(at, _mm512_add_epi64(start, scaled512(x, to_.x_factor_)));
+    store_low(rows, row);
+    for (unsigned i = 0; i < n; ++i) touched_[rows[i]] = 1;
+  }
+
   template <bool kScaled>
   SACCADE_AVX2 void vector(std::uint32_t mask, std::uint32_t x, std::uint32_t y, std::uint32_t on) {
     vector_at<kScaled>(place(x, y, on), x, mask);
@@ -151,6 +188,23 @@ class Counters::Adder {
   SACCADE_AVX2 static __m256i scaled(__m256i v, std::uint32_t factor) {
     return _mm256_srli_epi32(_mm256_mullo_epi32(v, _mm256_set1_epi32(static_cast<int>(factor))),
                              kShift);
+  }
+
+  SACCADE_AVX512 static __m512i scaled512(__m512i v, std::uint32_t factor) {
+    return _mm512_srli_epi64(_mm512_mul_epu32(v, _mm512_set1_epi64(factor)), kShift);
+  }
+
+  SACCADE_AVX512 static void store_low(std::uint32_t* to, __m512i v) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi64_epi32(v));
+  }
+
+  SACCADE_AVX512 void places_by_map(__m512i x, __m512i y, __m512i on, unsigned n,
+                                    std::uint32_t* at) {
+    alignas(64) std::uint32_t xs[8], ys[8], signs[8];
+    store_low(xs, x);
+    store_low(ys, y);
+    store_low(signs, on);
+    for (unsigned i = 0; i < n; ++i) at[i] = place(xs[i], ys[i], signs[i]);
   }
 
   SACCADE_AVX2 void add_pixels(std::uint16_t* at, std::uint32_t mask) {
@@ -186,6 +240,34 @@ class Counters::Adder {
     if (!_mm_testz_si128(lost, lost)) count_lost(_mm256_zextsi128_si256(lost));
   }
 
+  SACCADE_AVX512 void add_cells512(std::uint16_t* at, __m256i bits, const std::uint32_t* cells) {
+    const __m256i in =
+        _mm256_and_si256(bits, _mm256_loadu_si256(reinterpret_cast<const __m256i*>(cells)));
+    const __m128i n = _mm256_cvtepi32_epi16(_mm256_popcnt_epi32(in));
+    auto* const to = reinterpret_cast<__m128i*>(at);
+    const __m128i before = _mm_loadu_si128(to), after = _mm_adds_epu16(before, n);
+    _mm_storeu_si128(to, after);
+    const __m128i lost = _mm_sub_epi16(n, _mm_sub_epi16(after, before));
+    if (!_mm_testz_si128(lost, lost)) count_lost(_mm256_zextsi128_si256(lost));
+  }
+
+  // Adds to 32 counters what their first and second pixels have: all of a vector at once.
+  SACCADE_AVX512 void add_pairs512(std::uint16_t* at, std::uint32_t mask,
+                                   const std::uint8_t* pairs) {
+    const __m512i set = _mm512_movm_epi8(mask);  // -1 for each
+    const __m512i both = _mm512_permutexvar_epi8(_mm512_loadu_si512(pairs), set);
+    const __m256i sums =
+        _mm256_add_epi8(_mm512_castsi512_si256(both), _mm512_extracti64x4_epi64(both, 1));
+    const __m512i n = _mm512_cvtepu8_epi16(_mm256_abs_epi8(sums));
+    const __m512i before = _mm512_loadu_si512(at), after = _mm512_adds_epu16(before, n);
+    _mm512_storeu_si512(at, after);
+    const __m512i lost = _mm512_sub_epi16(n, _mm512_sub_epi16(after, before));
+    if (_mm512_test_epi16_mask(lost, lost) != 0) {
+      count_lost(_mm512_castsi512_si256(lost));
+      count_lost(_mm512_extracti64x4_epi64(lost, 1));
+    }
+  }
+
   SACCADE_AVX2 void count_lost(__m256i lost) {
     std::uint16_t lanes[16];
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(lanes), lost);
@@ -198,7 +280,9 @@ class Counters::Adder {
   const std::uint16_t *x_map_, *y_map_;
   const std::uint32_t* row_at_;
   const std::uint32_t* cells_;
-  std::uint32_t n_cells_, stride_;
+  std::uint32_t n_cells_;
+  const std::uint8_t* pairs_;
+  std::uint32_t stride_;
   std::uint64_t saturated_ = 0;
 };
 

@@ -25,6 +25,7 @@ from saccade.engines.engine import EngineError
 _MAGIC = b"saccade engine 1\n"
 _HEADER_ROOM = 1 << 16
 _SUFFIX = ".engine"
+_POLL_S = 0.1
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +132,8 @@ class PlanCache:
         Args:
             model, key: whose.
             make: builds it.
-            waiting: called where another process builds: its result may be the one wanted.
+            waiting: called again and again while another process builds, whose result may be the
+                one wanted; what it raises ends the waiting.
 
         Raises:
             EngineError: as `load`, or the folder cannot be written.
@@ -223,11 +225,9 @@ class PlanCache:
         except OSError as error:
             raise _unusable(path, "cannot be made", error) from None
         try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            while not _lock(descriptor):
                 waiting()
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                time.sleep(_POLL_S)
             yield
         finally:
             os.close(descriptor)
@@ -279,6 +279,14 @@ def _read_entry(head: bytes) -> Entry | None:
         return msgspec.json.decode(head[len(_MAGIC) :].rstrip(b"\n"), type=Entry)
     except msgspec.MsgspecError:
         return None
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _check_owner(path: Path, status: os.stat_result) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import time
 from functools import cached_property
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saccade.camera.errors import printable
-from saccade.engines.manifest import Precision
+from saccade.engines.manifest import Precision, encoder_file
 from saccade.engines.models import Model
 from saccade.engines.onnx import OnnxEngine
 from saccade.engines.places import engines_folder
@@ -35,16 +34,18 @@ class Plans:
         settings: Settings,
         report: Report = silent,
     ) -> None:
-        """Reads the model's file.
+        """Reads no file of the model: it is known by its sha256.
 
         Raises:
-            ModelError: it has none of this precision.
+            ModelError: there is none of this precision.
         """
         self._platform, self._model = platform, model
         self._precision: Precision = precision
         self._settings, self._report = settings, report
-        self._onnx = model.onnx(precision)
-        self._sha256 = hashlib.sha256(self._onnx).hexdigest()
+        sums = {encoder_file("fp32"): model.manifest.sha256, **model.manifest.files}
+        if encoder_file(precision) not in sums:
+            model.file(encoder_file(precision))  # which says what there is
+        self._sha256 = sums[encoder_file(precision)].lower()
         self.cache = PlanCache(engines_folder())
 
     def key(self, n: int) -> Key:
@@ -90,7 +91,7 @@ class Plans:
         name = f"{manifest.name} {self._precision}, batch {n}"
         network = Network(
             name=printable(name),
-            onnx=self._onnx,
+            onnx=self._model.onnx(self._precision),
             input=manifest.input.name,
             shape=key.shape,
             exact=self._precision == "fp32",

@@ -110,7 +110,7 @@ class TensorRtEngine:
         if context is None:
             reason = self._log.last_error or "not enough memory of the GPU?"
             raise EngineError(f"{self._name}: TensorRT makes no context for batch {n} ({reason})")
-        lane = self._make_results(n, context)
+        lane = self._make_results(n, engine, context)
         for name, where in zip(self._names, (self.input_address, lane.address), strict=True):
             if not context.set_tensor_address(name, where):
                 raise EngineError(f"{self._name}: TensorRT refuses the address of {name}")
@@ -125,7 +125,7 @@ class TensorRtEngine:
             raise
         return lane
 
-    def _make_results(self, n: int, context: Any) -> _Lane:
+    def _make_results(self, n: int, engine: Any, context: Any) -> _Lane:
         """Places for embeddings, rows of the bank and scores, in one piece on either side."""
         rows = n * self._dimension * self.input_dtype.itemsize
         first = -(-rows // _ALIGNMENT) * _ALIGNMENT  # of the bank's rows
@@ -133,6 +133,7 @@ class TensorRtEngine:
         memory: Any = self._device.pinned(second + n * _native.max_top * 4)
         return _Lane(
             n=n,
+            engine=engine,
             context=context,
             address=self._device.allocate(memory.nbytes),
             memory=memory,
@@ -259,6 +260,7 @@ class _Lane:
 
     n: int
     context: Any
+    engine: Any  # which the context needs
     address: int  # of the device's results, which one copy brings to `memory`
     memory: Any  # uint8, pinned; the three below lie in it
     embeddings: Any  # [n, dimension], of the network's type

@@ -7,9 +7,13 @@ import pytest
 from saccade.camera import _native
 
 
-@pytest.fixture(scope="module", params=["wide", "plain"])
-def both_paths(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Runs a module's tests twice: as the processor allows, and without wide instructions."""
-    _native.allow_simd(request.param == "wide")
-    yield
-    _native.allow_simd(True)
+@pytest.fixture(scope="module", params=["avx512", "avx2", "none"])
+def all_paths(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Runs a module's tests once for each width of instructions that the processor has."""
+    _native.allow_simd(request.param)
+    try:
+        if _native.simd() != request.param:
+            pytest.skip(f"this processor has no {request.param}")
+        yield
+    finally:
+        _native.allow_simd("avx512")

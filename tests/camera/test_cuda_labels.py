@@ -67,6 +67,19 @@ def test_best_labels_are_those_of_the_definition(device, dtype, labels, dimensio
         assert (indices == wanted).mean() > 0.99
 
 
+@pytest.mark.parametrize("threads", [1, 32, 40, 96, 256])
+def test_any_number_of_threads_gives_the_same(threads) -> None:
+    """Warps share the dimensions: one of them, several, and threads that are left over."""
+    rng = np.random.default_rng(threads)
+    bank, embeddings = normalised(rng.normal(size=(77, 50))), normalised(rng.normal(size=(3, 50)))
+    found = Labels(_native.HostDevice(1, threads, 2, False), 50)
+    found.runner.set_vocabulary(bank, 10.0, 6)
+    indices, given = found(embeddings, 6)
+    wanted, scores = best_labels(embeddings, bank, 10.0, 6)
+    np.testing.assert_array_equal(indices, wanted)
+    np.testing.assert_allclose(given, scores, rtol=2e-5)
+
+
 def test_ties_keep_the_banks_order(device) -> None:
     """Rows that are equal, in blocks and warps of their own, and all of one weight."""
     rng = np.random.default_rng(5)

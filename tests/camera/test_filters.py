@@ -22,7 +22,7 @@ from saccade.camera.filters import (
 from saccade.camera.recordings import open_recording
 from saccade.camera.slicing import Slice
 
-pytestmark = pytest.mark.usefixtures("both_paths")
+pytestmark = pytest.mark.usefixtures("all_paths")
 
 SIZES = [(346, 260), (31, 17), (7, 40), (1, 1), (1, 5), (6, 1)]
 

@@ -10,7 +10,7 @@ from saccade.camera.errors import SaccadeError
 from saccade.camera.events import Packet
 from saccade.camera.frames import FrameMaker, FrameSpec
 
-pytestmark = pytest.mark.usefixtures("both_paths")
+pytestmark = pytest.mark.usefixtures("all_paths")
 
 
 def random_packet(n: int, width: int, height: int, seed: int = 0) -> Packet:

@@ -26,7 +26,7 @@ from saccade.camera.recordings import Recording, open_recording
 from saccade.camera.slicing import CountSlicer, Slicer, TimeSlicer
 from saccade.camera.writers import open_writer
 
-pytestmark = pytest.mark.usefixtures("both_paths")
+pytestmark = pytest.mark.usefixtures("all_paths")
 
 Row = tuple[tuple[int, ...], np.ndarray]
 SPECS = [

@@ -30,10 +30,10 @@ TIMES = ["rising", "falling", "equal", "random"]
 
 
 @pytest.fixture(autouse=True, params=["wide", "plain"])
-def both_paths(request: pytest.FixtureRequest) -> Iterator[None]:
-    _native.allow_simd(request.param == "wide")
+def _both_paths(request: pytest.FixtureRequest) -> Iterator[None]:
+    _native.allow_simd("avx512" if request.param == "wide" else "none")
     yield
-    _native.allow_simd(True)
+    _native.allow_simd("avx512")
 
 
 def check_both(accumulator, cut: Slice, wanted, **tolerance) -> None:

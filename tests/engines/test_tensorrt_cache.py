@@ -138,9 +138,21 @@ def test_the_second_of_two_builders_waits_and_takes_the_firsts_result(tmp_path) 
         with builder(tmp_path, "second") as second:
             assert said(second) == "waiting"
             (tmp_path / "go").touch()
-            assert said(first) == said(second) == "first"
+            assert said(first) == "first"
+            assert [*second.stdout][-1] == "first\n"
     assert first.returncode == second.returncode == 0
     assert len(PlanCache(tmp_path / "cache").entries()) == 1
+
+
+def test_waiting_can_be_ended(tmp_path) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with builder(tmp_path, "first") as first:
+        assert said(first) == "building"
+        with pytest.raises(KeyboardInterrupt):
+            PlanCache(tmp_path / "cache").obtain("m", KEY, never, interrupt)
+        (tmp_path / "go").touch()
 
 
 def test_a_builder_that_is_killed_blocks_nobody(tmp_path) -> None:

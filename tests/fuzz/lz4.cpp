@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   saccade::Unfolded wide, plain;
   int results[2] = {-1, -1};  // damaged
   for (int simd = 0; simd < 2; ++simd) {
-    saccade::allow_simd(simd);
+    saccade::allow_simd(simd ? saccade::Simd::kAvx512 : saccade::Simd::kNone);
     try {
       results[simd] = saccade::unpack_lz4(bytes.data(), bytes.size(), 1 << 20, simd ? wide : plain);
     } catch (const std::invalid_argument&) {

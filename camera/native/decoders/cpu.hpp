@@ -8,20 +8,31 @@
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define SACCADE_X86 1
 #define SACCADE_AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt")))
+#define SACCADE_AVX512                                                                          \
+  __attribute__((                                                                               \
+      target("avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,avx512bitalg,avx512cd," \
+             "avx512vpopcntdq,avx2,"                                                            \
+             "bmi,bmi2,lzcnt,popcnt")))
 #else
 #define SACCADE_AVX2
+#define SACCADE_AVX512
 #endif
 
 namespace saccade {
 
-// Whether AVX2 and the bit instructions that came with it are there, and nobody has forbidden them.
+// Instructions that the wide paths are made of: AVX2 with the bit instructions that came with it;
+// AVX-512 with those that compress bytes (Ice Lake, Zen 4 and later).
+enum class Simd { kNone, kAvx2, kAvx512 };
+
+// Whether AVX2, or AVX-512, is there and nobody has forbidden it.
 bool has_avx2();
+bool has_avx512();
 
-// What is there of avx2, avx512, avx512_vnni and neon: the first is for the wide paths here, all of
-// them are for engines.
+// Every decoder made from now on takes no wider path than this, so that tests compare them.
+void allow_simd(Simd most);
+
+// What is there of avx2 and avx512, which the wide paths here take, and of avx512_vnni and neon,
+// which engines take.
 std::vector<std::string> cpu_features();
-
-// false: every decoder made from now on takes its plain path, so that tests compare the two.
-void allow_simd(bool allowed);
 
 }  // namespace saccade

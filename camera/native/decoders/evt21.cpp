@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "expand.hpp"
-#include "slice_counter.hpp"
 
 namespace saccade {
 namespace {
@@ -43,7 +42,8 @@ Evt21Decoder::Evt21Decoder(std::uint32_t width, std::uint32_t height, bool legac
     : width_(std::min(width, 2048u)),  // x has 11 bits, also at the end of a vector
       height_(height),
       head_at_(legacy ? 0 : 4),
-      avx2_(has_avx2()) {}
+      avx2_(has_avx2()),
+      avx512_(has_avx512()) {}
 
 EventColumns Evt21Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes) {
   triggers_.clear();
@@ -55,8 +55,7 @@ EventColumns Evt21Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes
     n_bytes -= taken;
   }
   const std::size_t n_first = n_pending_ == kWord ? 1 : 0, n_words = n_bytes / kWord;
-  const auto count = avx2_ ? count_avx2 : count_anywhere;
-  EventColumns out(count(pending_, n_first, head_at_) + count(bytes, n_words, head_at_));
+  EventColumns out(count(pending_, n_first) + count(bytes, n_words));
   if (n_first > 0) {
     run(pending_, 1, out);
     n_pending_ = 0;
@@ -68,7 +67,17 @@ EventColumns Evt21Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes
   return out;
 }
 
+std::size_t Evt21Decoder::count(const std::uint8_t* words, std::size_t n_words) const {
+#ifdef SACCADE_X86
+  if (avx512_) return count_avx512(words, n_words);
+#endif
+  return (avx2_ ? count_avx2 : count_anywhere)(words, n_words, head_at_);
+}
+
 void Evt21Decoder::run(const std::uint8_t* words, std::size_t n_words, EventColumns& out) {
+#ifdef SACCADE_X86
+  if (avx512_) return run_avx512(words, n_words, out);
+#endif
   avx2_ ? run_avx2(words, n_words, out) : run_anywhere(words, n_words, out);
 }
 
@@ -159,6 +168,7 @@ std::size_t Evt21Decoder::count_wide(const std::uint8_t* words, std::size_t n_wo
                                      SliceCounter& to) {
   if (!counts_wide(to) || !clock_.started()) return 0;
   triggers_.clear();
+  if (avx512_) return count_wide512(words, n_words, to);
   return to.counters().scaled() ? count_vectors<true>(words, n_words, to)
                                 : count_vectors<false>(words, n_words, to);
 }

@@ -17,6 +17,8 @@ std::uint32_t load(const std::uint8_t* words, std::size_t i) {
   return word;
 }
 
+bool is_vector(std::uint32_t word) { return word >> 12 == 0x4 || word >> 12 == 0x5; }
+
 std::uint16_t popcount(std::uint16_t v) {  // plain arithmetic, so that loops vectorise
   v = static_cast<std::uint16_t>(v - ((v >> 1) & 0x5555));
   v = static_cast<std::uint16_t>((v & 0x3333) + ((v >> 2) & 0x3333));
@@ -80,7 +82,10 @@ struct Evt3Decoder::Block {
 
 // x and y have 11 bits: a vector that runs past 2047 is outside of any sensor.
 Evt3Decoder::Evt3Decoder(std::uint32_t width, std::uint32_t height)
-    : width_(std::min(width, 2048u)), height_(std::min(height, 2048u)), wide_(has_avx2()) {
+    : width_(std::min(width, 2048u)),
+      height_(std::min(height, 2048u)),
+      wide_(has_avx2()),
+      wide512_(has_avx512()) {
   rules_[0x0].compare = rules_[0x2].compare = 0x7ff;
   rules_[0x0].take = 0x7ff;
   rules_[0x0].scale = 1u << 12;
@@ -127,10 +132,12 @@ void Evt3Decoder::run(const std::uint8_t* words, std::size_t n_words, EventColum
   for (std::size_t i = 0; i < n_words;) {
     std::size_t end = std::min(n_words, i + kBlock);
 #ifdef SACCADE_X86
-    if (wide_) {
-      if (x_limit_ > 0) i += wide(words + 2 * i, n_words - i, out);
-      end = std::min(n_words, i + kWideBlock);
+    if (wide_ && x_limit_ > 0) {
+      i += wide512_ ? wide512(words + 2 * i, n_words - i, out)
+                    : wide(words + 2 * i, n_words - i, out);
     }
+    if (wide_) end = std::min(n_words, i + kWideBlock);
+    while (wide512_ && end < n_words && is_vector(load(words, end))) ++end;  // where it begins
 #endif
     run_block(words + 2 * i, end - i, block);
     block.flush(clock_.value() << 12);

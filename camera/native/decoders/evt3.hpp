@@ -77,6 +77,22 @@ class Evt3Decoder {
   // Decodes whole blocks of 32 words, without a branch on their types, up to the first that needs a
   // look at each word; returns how many. Needs a known time, and a row inside the sensor.
   std::size_t wide(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
+  struct Sorted;
+  struct Words;
+  struct Groups;
+  // The same, 64 words at a time; between blocks no vector waits for its next one.
+  std::size_t wide512(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
+  static void collect(const Words& w, const Sorted& s, std::uint64_t row, std::uint64_t low,
+                      Groups& to);
+  template <typename Sink>
+  std::size_t blocks512(const std::uint8_t* words, std::size_t n_words, Sink& sink);
+  struct ColumnSink;
+  template <bool kScaled>
+  struct CountSink;
+  template <bool kScaled>
+  std::size_t count_blocks512(const std::uint8_t* words, std::size_t n_words, SliceCounter& to);
+  std::size_t count_wide512(const std::uint8_t* words, std::size_t n_words, SliceCounter& to);
+  std::uint32_t inside(std::uint32_t mask, std::uint32_t x);
   std::size_t count(const std::uint8_t* words, std::size_t n_words) const;
   void run(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
   void run_block(const std::uint8_t* words, std::size_t n_words, Block& block);
@@ -97,7 +113,7 @@ class Evt3Decoder {
   std::uint32_t polarity_ = 0;  // of the vectors, where an event's word has it
   std::uint32_t x_limit_ = 0;   // the width where events may be emitted, else 0
   bool has_y_ = false;
-  bool wide_;  // many words at a time
+  bool wide_, wide512_;  // many words at a time
   Tallies counters_;
   TriggerColumns triggers_;
   std::uint8_t pending_ = 0;

@@ -354,6 +354,7 @@ bool Evt3Decoder::counts_wide(const SliceCounter& to) const {
 std::size_t Evt3Decoder::count_wide(const std::uint8_t* words, std::size_t n_words,
                                     SliceCounter& to) {
   if (!counts_wide(to) || x_limit_ == 0) return 0;
+  if (wide512_) return count_wide512(words, n_words, to);
   return to.counters().scaled() ? count_blocks<true>(words, n_words, to)
                                 : count_blocks<false>(words, n_words, to);
 }

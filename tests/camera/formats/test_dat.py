@@ -19,7 +19,7 @@ from saccade.camera.recordings import open_recording
 
 HEADER = b"% Data file containing CD events.\n% Version 2\n% Width 304\n% Height 240\n"
 
-pytestmark = pytest.mark.usefixtures("both_paths")
+pytestmark = pytest.mark.usefixtures("all_paths")
 
 
 def run(data: bytes):

@@ -17,7 +17,7 @@ from saccade.camera.recordings import open_recording
 
 HEADER = b"%% format EVT21;endianness=%s;height=260;width=346\n%% end\n"
 
-pytestmark = pytest.mark.usefixtures("both_paths")
+pytestmark = pytest.mark.usefixtures("all_paths")
 
 
 def run(data: bytes):

@@ -10,7 +10,7 @@ from tests.reference import evt3
 from saccade.camera._native import Evt3Decoder
 from saccade.camera.events import Packet
 
-pytestmark = pytest.mark.usefixtures("both_paths")
+pytestmark = pytest.mark.usefixtures("all_paths")
 
 
 def run(data: bytes, cuts: list[int], width: int = 640, height: int = 480):
