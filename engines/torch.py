@@ -77,6 +77,8 @@ class TorchEngine:
         self._own: Any = self._torch.cuda.Stream(self._device) if on_gpu else None
         self.stream = int(self._own.cuda_stream) if on_gpu else 0
         self._graphs: dict[tuple[int, bool], Any] = {}
+        if on_gpu:  # weights were copied on another stream, which the own one does not wait for
+            self._torch.cuda.synchronize(self._device)
         if on_gpu and cuda_graph:
             self._capture(batch)
         self._try(printable(manifest.name))
