@@ -21,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ SANITIZER_S = 80  # for each of its tools
 
 def stop(why: str) -> None:
     """Ends with one line and exit code 2."""
-    print(f"gpu_frames: {why}", file=sys.stderr)
+    print(f"{Path(sys.argv[0]).stem}: {why}", file=sys.stderr)
     raise SystemExit(2)
 
 
@@ -72,13 +73,14 @@ def run(command: list[str], what: str, timeout: float) -> str:
     return done.stdout
 
 
-def fetch_missing() -> None:
+def fetch_missing(names: Sequence[str] = ("nanobind", "numpy")) -> None:
     """Installs what Python lacks to build and to run, in a folder of our own."""
-    sys.path.insert(0, str(DEPS))
-    missing = [name for name in ("nanobind", "numpy") if importlib.util.find_spec(name) is None]
+    if str(DEPS) not in sys.path:
+        sys.path.insert(0, str(DEPS))
+    missing = [name for name in names if importlib.util.find_spec(name) is None]
     if missing:
         pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(DEPS)]
-        run([*pip, *missing], f"installing {' and '.join(missing)}", 90)
+        run([*pip, *missing], f"installing {' and '.join(missing)}", 180)
 
 
 def nvcc() -> str:
@@ -91,14 +93,14 @@ def nvcc() -> str:
     raise AssertionError
 
 
-def build(architecture: str) -> float:
+def build(architecture: str, folders: Sequence[str] = ("camera",)) -> float:
     """Builds the extension for one GPU, beside copies of the Python files; seconds."""
     begun = time.perf_counter()
     cmake = shutil.which("cmake") or stop("no cmake; install CMake 3.18 or later")
     fetch_missing()
     nanobind = run([*PYTHON, "nanobind", "--cmake_dir"], "finding nanobind", 20).strip()
     shutil.rmtree(PACKAGE, ignore_errors=True)
-    for folder in ("", "camera"):
+    for folder in ("", *folders):
         shutil.copytree(
             ROOT / "src" / "saccade" / folder,
             PACKAGE / "saccade" / folder,

@@ -1,6 +1,7 @@
 """Types of the native core (camera/native)."""
 
 import enum
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -214,6 +215,47 @@ def host_frame_maker(
     clamp: int,
     slot_bytes: int,
 ) -> DeviceFrameMaker: ...
+
+max_top: int  # labels that an embedding can get on a device
+
+class DeviceRunner:
+    """What an engine needs of a device; addresses are the device's, streams are cudaStream_t."""
+
+    def allocate(self, bytes: int) -> int:
+        """The address of memory of the device, zeros, kept for the runner's life."""
+    def pinned(self, bytes: int) -> NDArray[np.uint8]:
+        """Memory of the host that is copied from and to at full speed."""
+    def copy(self, to: int, from_: int, bytes: int, stream: int) -> None: ...
+    def capture(self, queue: Callable[[], None]) -> int:
+        """A CUDA graph of what `queue` queues on the runner's stream; what it raises is raised."""
+    def run(self, graph: int, stream: int) -> None:
+        """Launches a graph and waits for the stream."""
+    def synchronise(self, stream: int) -> None: ...
+    def forget_graphs(self) -> None: ...
+    def set_vocabulary(self, bank: NDArray[np.float32], scale: float, top: int) -> None:
+        """Labels from now on, of a bank float32 [L, D]; graphs that label go on with it. Waits."""
+    def label(
+        self,
+        embeddings: int,
+        rows: int,
+        dimension: int,
+        half: bool,
+        indices: int,
+        scores: int,
+        stream: int,
+    ) -> None:
+        """The best labels of [rows, dimension] float32 or float16, at most 8 rows.
+
+        Into uint32 [rows, max_top] and float32 [rows, max_top], the best first; nothing where no
+        vocabulary was set.
+        """
+    @property
+    def stream(self) -> int: ...
+    @property
+    def integrated(self) -> bool: ...
+
+def cuda_runner(device: int) -> DeviceRunner: ...
+def host_runner(device: HostDevice) -> DeviceRunner: ...
 
 class Simulator:
     def __init__(

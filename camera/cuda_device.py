@@ -22,20 +22,34 @@ class DeviceArray(Protocol):
 
 def why_unavailable() -> str | None:
     """Why no frame can be made on a GPU here and what to do about it; None where one can."""
-    if not _native.cuda_built:
-        return (
-            "saccade was built without CUDA; install the CUDA toolkit (12.2 or later) and, in "
-            "saccade's folder, `pip install . -C cmake.define.SACCADE_CUDA=ON`"
-        )
+    reason = why_no_kernels()
+    if reason is not None:
+        return reason
+    reason = why_no_gpu()
+    return None if reason is None else f"{reason}, or use the CPU's FrameMaker"
+
+
+def why_no_kernels() -> str | None:
+    """Why this build has no CUDA kernels and how to get them; None where it has."""
+    if _native.cuda_built:
+        return None
+    return (
+        "saccade was built without CUDA; install the CUDA toolkit (12.2 or later) and, in "
+        "saccade's folder, `pip install . -C cmake.define.SACCADE_CUDA=ON`"
+    )
+
+
+def why_no_gpu() -> str | None:
+    """Why there is no GPU to use and what to do about it, as the driver says; None where one is."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
-        return "no NVIDIA driver (libcuda.so.1) was found; install it, or use the CPU's FrameMaker"
+        return "no NVIDIA driver (libcuda.so.1) was found; install it"
     count = ctypes.c_int(0)
     error = driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count))
     if error:
         return f"the NVIDIA driver refuses to start (CUresult {error}); see what nvidia-smi says"
-    return None if count.value else "the NVIDIA driver sees no GPU; use the CPU's FrameMaker"
+    return None if count.value else "the NVIDIA driver sees no GPU; see what nvidia-smi says"
 
 
 def available() -> bool:

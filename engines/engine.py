@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from saccade.camera.errors import SaccadeError
+
+#: The most frames of one run: more would only keep the first of them waiting.
+MAX_BATCH = 8
+
+
+class EngineError(SaccadeError):
+    """An engine that cannot be had here, or that does not give what its reference gives."""
 
 
 class Engine(Protocol):
@@ -36,3 +46,35 @@ class Engine(Protocol):
     def close(self) -> None:
         """Gives the runtime's memory back; the engine cannot be used after it."""
         ...
+
+
+def check_batch(batch: int) -> None:
+    """Refuses to open an engine for a number of frames that none takes.
+
+    Raises:
+        EngineError: with the numbers that can be.
+    """
+    if not 1 <= batch <= MAX_BATCH:
+        raise EngineError(f"batch {batch}: an engine takes from 1 to {MAX_BATCH} frames a run")
+
+
+def check_frames(n: int, batch: int) -> None:
+    """Raises a ValueError where an engine opened for `batch` frames shall encode another number."""
+    if not 1 <= n <= batch:
+        raise ValueError(f"{n} frames: this engine was opened for 1 to {batch}; open a larger one")
+
+
+def check_output(embeddings: NDArray[np.float32]) -> None:
+    """Refuses embeddings with nan or inf, which would become labels without a word.
+
+    Raises:
+        EngineError: with the number of the first such row.
+    """
+    # One sum, 2 us, finds them all: what is finite here has length 1, so nothing overflows.
+    if math.isfinite(embeddings.sum()):
+        return
+    row = int(np.argmin(np.isfinite(embeddings).all(axis=1)))
+    raise EngineError(
+        f"the embedding of frame {row} of the batch is not finite: either the frame was not, or "
+        "the model overflows at this precision; use --precision fp32"
+    )

@@ -10,13 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saccade.camera.errors import printable
+from saccade.engines.manifest import Precision
 from saccade.engines.models import Model, ModelError
 
 
 class OnnxEngine:
     """An encoder in ONNX Runtime on the CPU, reading and writing buffers that it is given once."""
 
-    def __init__(self, model: Model, batch: int = 1, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        batch: int = 1,
+        threads: int | None = None,
+        precision: Precision = "fp32",
+    ) -> None:
         """Loads `model` for up to `batch` frames a run on `threads` threads.
 
         The default is one thread per core, four at most: the encoders here stop gaining there.
@@ -27,7 +34,7 @@ class OnnxEngine:
         """
         if batch < 1 or (threads is not None and threads < 1):
             raise ModelError(f"batch {batch}, threads {threads}: each must be at least 1")
-        data = model.onnx()
+        data = model.onnx(precision)
         # ONNX Runtime takes 100 ms to import: `saccade --help` must not wait for it.
         onnxruntime: Any = importlib.import_module("onnxruntime")
         options: Any = onnxruntime.SessionOptions()

@@ -12,11 +12,14 @@ from typing import Annotated, Any, Optional
 import typer
 
 from saccade.camera.errors import SaccadeError, printable
+from saccade.stream.engine_commands import add_engine_commands
 from saccade.stream.file_commands import add_file_commands
 from saccade.stream.label_commands import add_label_commands
 from saccade.stream.options import (
     Background,
     Count,
+    Engine,
+    EngineName,
     Frame,
     From,
     Geometry,
@@ -24,6 +27,7 @@ from saccade.stream.options import (
     MaxRate,
     ModelName,
     Polarity,
+    Precision,
     Refractory,
     Roi,
     Stride,
@@ -42,6 +46,7 @@ app = typer.Typer(
 )
 add_file_commands(app)
 add_label_commands(app)
+add_engine_commands(app)
 
 DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
 
@@ -97,6 +102,8 @@ def run(
     refractory: Refractory = None,
     background: Background = None,
     max_rate: MaxRate = None,
+    engine: EngineName = Engine.auto,
+    precision: Precision = None,
 ) -> None:
     """Label a recording and publish the labels."""
     from saccade.stream.run import RunOptions, run_source
@@ -129,6 +136,8 @@ def run(
         refractory=refractory,
         background=background,
         max_rate=max_rate,
+        engine=engine.value,
+        precision=precision.value if precision else None,
     )
     dropped = run_source(options)
     if dropped and fail_on_drop:

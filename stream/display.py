@@ -65,7 +65,13 @@ class Display:
     def __enter__(self) -> Display:
         manifest = self._pipeline.model.manifest
         model = f"model {printable(manifest.name)}, {len(self._pipeline.bank.names)} labels"
-        lines = [self._title, model, *(f"to {printable(output)}" for output in self._outputs)]
+        engine = printable(f"engine {self._pipeline.engine_note}")
+        lines = [
+            self._title,
+            model,
+            engine,
+            *(f"to {printable(output)}" for output in self._outputs),
+        ]
         self._print("\n".join(lines), style="bold")
         if self._console.is_terminal and not self._lines_only:
             self._live = Live(console=self._console, auto_refresh=False)

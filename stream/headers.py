@@ -119,6 +119,7 @@ class StatusHeader(Header, frozen=True, kw_only=True):
         backlog: slices waiting between two stages.
         delay_us: latency of the last result, from the slice's last event to its labels, us.
         uptime_s: since the publisher was opened, s.
+        engine: what encodes, at which precision, and why it was chosen.
     """
 
     type: Literal["status"] = "status"
@@ -133,6 +134,7 @@ class StatusHeader(Header, frozen=True, kw_only=True):
     backlog: Count = 0
     delay_us: float = 0.0
     uptime_s: float = 0.0
+    engine: str = ""
 
 
 class VocabularyHeader(Header, frozen=True, kw_only=True):

@@ -28,6 +28,31 @@ class PolarityName(str, Enum):
     off = "off"
 
 
+class Engine(str, Enum):
+    """Values of --engine."""
+
+    auto = "auto"
+    onnx = "onnx"
+    tensorrt = "tensorrt"
+    torch = "torch"
+
+
+class PrecisionName(str, Enum):
+    """Values of --precision."""
+
+    fp32 = "fp32"
+    fp16 = "fp16"
+    bf16 = "bf16"
+    int8 = "int8"
+
+
+EngineName = Annotated[
+    Engine, typer.Option("--engine", help="What encodes; auto takes the fastest that is here.")
+]
+Precision = Annotated[
+    Optional[PrecisionName],  # noqa: UP007
+    typer.Option("--precision", help="Of the encoder. [default: fp16 on a GPU, fp32 on the CPU]"),
+]
 Geometry = Annotated[
     Text,
     typer.Option(help="Sensor size WIDTHxHEIGHT, for recordings that do not say it."),

@@ -16,10 +16,11 @@ from saccade.camera.frames import FrameKind, FrameMaker
 from saccade.camera.fused import make_framer
 from saccade.camera.recordings import Recording, open_recording
 from saccade.camera.seeking import Section
+from saccade.engines.choose import engine_for
 from saccade.engines.engine import Engine
 from saccade.engines.labels import LabelScorer, read_labels
 from saccade.engines.models import DEFAULT_MODEL, Model, load_model
-from saccade.engines.onnx import OnnxEngine
+from saccade.engines.reporting import Report, silent
 from saccade.stream.durations import parse_section_us, parse_speed
 from saccade.stream.prediction import Encoded, Framed, Prediction, Timing
 from saccade.stream.prefetch import Prefetch
@@ -63,12 +64,14 @@ class Pipeline:
         speed: float | str = "max",
         loop: bool = False,
         top: int = 5,
-        engine: Engine | None = None,
+        engine: Engine | str = "onnx",
+        precision: str | None = None,
         geometry: tuple[int, int] | None = None,
         start: str | int | None = None,
         stop: str | int | None = None,
         filters: FilterSpec | None = None,
         max_rate: float | None = None,
+        report: Report = silent,
     ) -> None:
         """Opens the source and loads the model.
 
@@ -84,12 +87,15 @@ class Pipeline:
             speed: 1.0 replays in real time, "max" as fast as the stages go.
             loop: begins again at the end, its clock going on.
             top: labels per prediction.
-            engine: an engine to use instead of ONNX Runtime.
+            engine: "onnx", "tensorrt", "torch", "auto", or an open engine (then closing it is the
+                caller's).
+            precision: "fp32", "fp16" or "int8"; by default what suits the engine.
             geometry: (width, height) for recordings that do not say it.
             start, stop: labels only from the first event at or after `start` up to the first at or
                 after `stop`: "1s" or microseconds after the recording's first event.
             filters: which events frames are made of; windows of time stay where all put them.
             max_rate: events per second beyond which whole slices are dropped (`RateLimit`).
+            report: told how far an engine's build is, which takes minutes with TensorRT.
 
         Raises:
             SaccadeError: a setting, the source, the model or the labels are refused, in one line.
@@ -108,8 +114,8 @@ class Pipeline:
         self.ledger = Ledger()
         self._scorer = LabelScorer(bank, self.model.manifest.embedding.scale, top)
         spec = self.model.frame_spec(frame)
-        self._owns_engine = engine is None
-        self._engine = engine or OnnxEngine(self.model)
+        self._owns_engine = isinstance(engine, str)
+        self._engine, self.engine_note = engine_for(engine, self.model, precision, report=report)
         # The last thing to be opened, so that nothing refused above leaves it open.
         self._owned = isinstance(source, str | Path)
         opened = open_recording(source, geometry) if isinstance(source, str | Path) else source

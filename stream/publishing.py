@@ -109,6 +109,7 @@ class Publishing:
             backlog=self._pipeline.backlog,
             delay_us=self._delay_us,
             uptime_s=now - self._bound,
+            engine=self._pipeline.engine_note,
         )
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from saccade.camera.filters import LEARN
 from saccade.camera.frames import FrameKind
+from saccade.engines.reporting import Report
 from saccade.stream.display import Display
 from saccade.stream.durations import parse_rate
 from saccade.stream.files import SummaryFile, refuse_overwriting
@@ -16,6 +17,7 @@ from saccade.stream.settings import parse_filters, parse_geometry
 from saccade.stream.signals import Signals
 from saccade.stream.sinks import Sink, open_sinks
 from saccade.stream.wire import new_run_id
+from saccade.stream.work import shown_work
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class RunOptions:
     refractory: str | None = None
     background: str | None = None
     max_rate: str | None = None
+    engine: str = "auto"
+    precision: str | None = None
 
 
 def run_source(options: RunOptions) -> int:
@@ -66,7 +70,8 @@ def run_source(options: RunOptions) -> int:
         for sink in sinks:
             stack.callback(sink.close)
         summary = stack.enter_context(SummaryFile(options.summary))
-        pipeline = stack.enter_context(_pipeline(options))
+        with shown_work() as report:
+            pipeline = stack.enter_context(_pipeline(options, signals.checking(report)))
         outputs = [sink.where for sink in sinks]
         display = Display(pipeline, outputs, to_stderr="jsonl:-" in options.out)
         try:
@@ -78,7 +83,7 @@ def run_source(options: RunOptions) -> int:
         return pipeline.summary.events_lost
 
 
-def _pipeline(options: RunOptions) -> Pipeline:
+def _pipeline(options: RunOptions, report: Report) -> Pipeline:
     return Pipeline(
         options.source,
         model=options.model,
@@ -101,6 +106,9 @@ def _pipeline(options: RunOptions) -> Pipeline:
             options.background,
         ),
         max_rate=None if options.max_rate is None else parse_rate(options.max_rate),
+        engine=options.engine,
+        precision=options.precision,
+        report=report,
     )
 
 

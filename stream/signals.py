@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any
 
+from saccade.engines.reporting import Report
+
 
 class Signals:
     """SIGINT and SIGTERM: the first one during a run drains what was read, a second interrupts.
@@ -39,6 +41,16 @@ class Signals:
             raise KeyboardInterrupt
         self._waits = False
         yield
+
+    def checking(self, report: Report) -> Report:
+        """`report`, which also interrupts where a signal came: for work that is cut only there."""
+
+        def checked(what: str, share: float | None = None) -> None:
+            if self._came:
+                raise KeyboardInterrupt
+            report(what, share)
+
+        return checked
 
     @contextlib.contextmanager
     def stopping(self, stop: Callable[[], None]) -> Iterator[None]:

@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "bind_device.hpp"
 #include "cuda/maker.hpp"
 
 namespace nb = nanobind;
@@ -34,30 +35,17 @@ constexpr bool kBuilt = false;
 std::unique_ptr<DeviceFrameMaker> cuda_maker(int device, int width, int height, int size,
                                              FrameKind kind, Counting counting, int clamp,
                                              std::size_t slot_bytes) {
-#ifdef SACCADE_WITH_CUDA
   return std::make_unique<DeviceFrameMaker>(
-      saccade::cuda::make_cuda_device(device),
-      saccade::cuda::FrameSettings{width, height, size, kind, counting, clamp}, slot_bytes);
-#else
-  static_cast<void>(device), static_cast<void>(width), static_cast<void>(height);
-  static_cast<void>(size), static_cast<void>(kind), static_cast<void>(counting);
-  static_cast<void>(clamp), static_cast<void>(slot_bytes);
-  throw Error("this build has no CUDA kernels");
-#endif
+      cuda_device(device), saccade::cuda::FrameSettings{width, height, size, kind, counting, clamp},
+      slot_bytes);
 }
-
-struct HostDevice {
-  std::uint32_t blocks, threads, seed;
-  bool integrated;
-};
 
 std::unique_ptr<DeviceFrameMaker> host_maker(const HostDevice& device, int width, int height,
                                              int size, FrameKind kind, Counting counting, int clamp,
                                              std::size_t slot_bytes) {
   return std::make_unique<DeviceFrameMaker>(
-      saccade::cuda::make_host_device(device.blocks, device.threads, device.seed,
-                                      device.integrated),
-      saccade::cuda::FrameSettings{width, height, size, kind, counting, clamp}, slot_bytes);
+      host_device(device), saccade::cuda::FrameSettings{width, height, size, kind, counting, clamp},
+      slot_bytes);
 }
 
 void add_packed(DeviceFrameMaker& self, In<std::uint16_t> x, In<std::uint16_t> y, In<bool> on,

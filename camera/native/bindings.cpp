@@ -14,6 +14,7 @@ void bind_hdf5(nb::module_& m);
 void bind_plain(nb::module_& m);
 void bind_representations(nb::module_& m);
 void bind_ros(nb::module_& m);
+void bind_runner(nb::module_& m);
 void bind_simulate(nb::module_& m);
 void bind_slices(nb::module_& m);
 void bind_streams(nb::module_& m);
@@ -27,7 +28,8 @@ NB_MODULE(_native, m) {
   bind_encoders(m);
   bind_filters(m);
   bind_frames(m);
-  bind_cuda(m);  // after the frames, whose kinds it takes
+  bind_cuda(m);    // after the frames, whose kinds it takes
+  bind_runner(m);  // and after the devices
   bind_hdf5(m);
   bind_plain(m);
   bind_representations(m);

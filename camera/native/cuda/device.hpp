@@ -5,7 +5,7 @@
 #include <memory>
 #include <stdexcept>
 
-#include "memory.hpp"
+#include "labels.hpp"
 
 namespace saccade::cuda {
 
@@ -38,6 +38,8 @@ class Device {
   virtual void copy(void* to, const void* from, std::size_t bytes, Stream stream) = 0;
   virtual void zero(void* at, std::size_t bytes, Stream stream) = 0;
   virtual void launch(Launch what, const Problem& p, const Output& out, Stream stream) = 0;
+  // The labels of `embedded`, by the vocabulary that lies in memory of the device.
+  virtual void label(const Vocabulary* vocabulary, const Embedded& embedded, Stream stream) = 0;
   virtual void synchronise(Stream stream) = 0;
   // Remembers this point of the stream under a number below 16; wait() returns once it was passed.
   virtual void mark(std::uint32_t slot, Stream stream) = 0;
@@ -45,6 +47,7 @@ class Device {
   // Makes a CUDA graph of what `launches` queues on the device's own stream; gives its number.
   virtual std::size_t capture(const std::function<void()>& launches) = 0;
   virtual void replay(std::size_t graph, Stream stream) = 0;
+  virtual void forget_graphs() = 0;
 };
 
 // Blocks of `threads` threads (1 to 256), `blocks` of them, taken in an order that `seed` shuffles.

@@ -54,6 +54,13 @@ __global__ void __launch_bounds__(kThreads) finalise_kernel(const Problem p, con
   finalise(block, line, last, p, out);
 }
 
+__global__ void __launch_bounds__(kThreads)
+    label_kernel(const Vocabulary* const vocabulary, const Embedded embedded) {
+  __shared__ Raw<Labelling> shared;
+  DeviceBlock block = this_block();
+  label(block, shared.get(), *vocabulary, embedded);
+}
+
 // Makes the device current for a scope, and then the one that was.
 class OnDevice {
  public:
@@ -102,7 +109,7 @@ class CudaDevice : public Device {
     if (cudaGetDevice(&before) != cudaSuccess) return;
     cudaSetDevice(ordinal_);
     cudaDeviceSynchronize();  // on any stream there may be work on what goes away
-    for (cudaGraphExec_t graph : graphs_) cudaGraphExecDestroy(graph);
+    forget_graphs();
     for (void* memory : owned_) cudaFree(memory);
     for (void* memory : mapped_) cudaFreeHost(memory);
     for (cudaEvent_t mark : marks_) {
@@ -173,6 +180,13 @@ class CudaDevice : public Device {
     check(cudaPeekAtLastError(), "launch a kernel");
   }
 
+  void label(const Vocabulary* vocabulary, const Embedded& embedded, Stream stream) override {
+    const OnDevice on(ordinal_);
+    const std::uint32_t blocks = embedded.rows * kLabelBlocks;
+    label_kernel<<<blocks, kThreads, 0, native(stream)>>>(vocabulary, embedded);
+    check(cudaPeekAtLastError(), "launch a kernel");
+  }
+
   void synchronise(Stream stream) override {
     const OnDevice on(ordinal_);
     check(cudaStreamSynchronize(native(stream)), "finish its work");
@@ -211,6 +225,11 @@ class CudaDevice : public Device {
   void replay(std::size_t graph, Stream stream) override {
     const OnDevice on(ordinal_);
     check(cudaGraphLaunch(graphs_.at(graph), native(stream)), "launch a graph");
+  }
+
+  void forget_graphs() override {
+    for (cudaGraphExec_t graph : graphs_) cudaGraphExecDestroy(graph);
+    graphs_.clear();
   }
 
  private:

@@ -31,15 +31,17 @@ class HostDevice : public Device {
   int ordinal() const override { return 0; }
 
   void copy(void* to, const void* from, std::size_t bytes, Stream) override {
-    std::memcpy(to, from, bytes);
+    if (!capturing_) std::memcpy(to, from, bytes);
   }
-  void zero(void* at, std::size_t bytes, Stream) override { std::memset(at, 0, bytes); }
+  void zero(void* at, std::size_t bytes, Stream) override {
+    if (!capturing_) std::memset(at, 0, bytes);
+  }
   void synchronise(Stream) override {}
   void mark(std::uint32_t, Stream) override {}
   void wait(std::uint32_t) override {}
 
   void launch(Launch what, const Problem& p, const Output& out, Stream) override {
-    if (capturing_) return recorded_.push_back({what, p, out});
+    if (capturing_) return;
     Scan<Evt2> scan2;
     Scan<Evt3> scan3;
     Found found;
@@ -68,26 +70,32 @@ class HostDevice : public Device {
     }
   }
 
+  void label(const Vocabulary* vocabulary, const Embedded& embedded, Stream) override {
+    if (capturing_) return;
+    Labelling shared;
+    for (HostBlock block : order(embedded.rows * kLabelBlocks)) {
+      cuda::label(block, shared, *vocabulary, embedded);
+    }
+  }
+
+  // A graph is the queueing itself, done again: while it is captured, nothing is done.
   std::size_t capture(const std::function<void()>& launches) override {
-    recorded_.clear();
     capturing_ = true;
-    launches();
+    try {
+      launches();
+    } catch (...) {
+      capturing_ = false;
+      throw;
+    }
     capturing_ = false;
-    graphs_.push_back(recorded_);
+    graphs_.push_back(launches);
     return graphs_.size() - 1;
   }
 
-  void replay(std::size_t graph, Stream stream) override {
-    for (const Recorded& r : graphs_.at(graph)) launch(r.what, r.problem, r.out, stream);
-  }
+  void replay(std::size_t graph, Stream) override { graphs_.at(graph)(); }
+  void forget_graphs() override { graphs_.clear(); }
 
  private:
-  struct Recorded {
-    Launch what;
-    Problem problem;
-    Output out;
-  };
-
   std::vector<HostBlock> order(std::uint32_t count) {
     std::vector<HostBlock> blocks;
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -102,8 +110,7 @@ class HostDevice : public Device {
   std::mt19937 random_;
   std::vector<std::unique_ptr<Quad[]>> owned_;
   bool capturing_ = false;
-  std::vector<Recorded> recorded_;
-  std::vector<std::vector<Recorded>> graphs_;
+  std::vector<std::function<void()>> graphs_;
 };
 
 }  // namespace

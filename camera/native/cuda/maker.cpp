@@ -249,7 +249,7 @@ void DeviceFrameMaker::finalise(const Output& out, Stream stream) {
 }
 
 int DeviceFrameMaker::capture(Source source, const Output& out) {
-  const std::size_t number = device_->capture([&] {
+  const std::size_t number = device_->capture([this, source, out] {
     launch(source, device_->stream());
     finalise(out, device_->stream());
   });

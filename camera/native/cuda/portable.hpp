@@ -1,5 +1,6 @@
 // What lets one source be a kernel under nvcc and plain C++ elsewhere, where tests run it.
 #pragma once
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -140,6 +141,25 @@ SACCADE_HD std::uint16_t half_bits(float value) {
   const std::uint32_t up = rest > middle || (rest == middle && (kept & 1) != 0);
   const std::uint32_t high = exponent < 113 ? 0 : (exponent - 113) << 10;  // kept has the bit 10
   return static_cast<std::uint16_t>(sign | (high + kept + up));
+#endif
+}
+
+// The value of an fp16.
+SACCADE_HD float half_value(std::uint16_t bits) {
+#ifdef __CUDA_ARCH__
+  return __half2float(__ushort_as_half(bits));
+#else
+  const std::uint32_t sign = (bits & 0x8000u) << 16, exponent = bits >> 10 & 31;
+  const std::uint32_t mantissa = bits & 0x3ffu;
+  std::uint32_t word = sign | (exponent + 112) << 23 | mantissa << 13;
+  if (exponent == 0) {  // zero, and what is below the least normal number: mantissa * 2^-24
+    const float small = static_cast<float>(mantissa) / 16777216.0f;
+    return sign != 0 ? -small : small;
+  }
+  if (exponent == 31) word = sign | 0x7f800000u | mantissa << 13;
+  float value;
+  std::memcpy(&value, &word, 4);
+  return value;
 #endif
 }
 
