@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -95,6 +96,8 @@ def convert(
             _write_encoder(weights, made, frame, normalise, precisions, report)
             image = _write_image(weights, made, normalise, report)
             text = _write_text(weights, made, tokenizer_json, report)
+            # safetensors makes its file for its owner alone.
+            shutil.copymode(made / "model.onnx", made / "weights.safetensors")
             sums = {file.name: _sha256(file) for file in sorted(made.iterdir())}
             manifest = Manifest(
                 name=name,

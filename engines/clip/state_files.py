@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,12 +63,15 @@ def _read(path: Path) -> Mapping[Any, Any]:
     zipped = zipfile.is_zipfile(path)
     if zipped:
         with zipfile.ZipFile(path) as archive:
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                raise ValueError("its parts are compressed, which torch never does")
+            parts = [p for p in archive.infolist() if p.filename.split("/")[1:2] != ["code"]]
+            if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
+                raise ValueError("its tensors are compressed, which torch never does")
             if is_torchscript(archive):
                 return read_torchscript(archive)
-    # Mapped, not read: a checkpoint of three towers and an optimiser need not fit into memory.
-    content: object = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of old pickles, which it reads or refuses
+        # Mapped: a checkpoint of three towers and an optimiser need not fit into memory.
+        content: object = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     if not isinstance(content, Mapping):
         raise ValueError(f"it holds a {type(content).__name__}, not a state dict")
     return cast("Mapping[Any, Any]", content)
