@@ -15,6 +15,7 @@ import numpy as np
 import safetensors.torch
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from saccade.camera.errors import SaccadeError, printable
@@ -119,10 +120,10 @@ def convert(
             table = to_toml(msgspec.to_builtins(manifest))
             (made / "model.toml").write_text(table, encoding="utf-8")
             os.rename(made, folder)  # noqa: PTH104 - unlike Path.rename's, its error names both
-    except OSError as error:
-        where = error.filename2 or error.filename or folder
+    except (OSError, SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
         raise SaccadeError(
-            printable(f"{where}: cannot be written ({error.strerror or error}); nothing was kept")
+            printable(f"{folder}: cannot be written ({reason or error}); nothing of it was kept")
         ) from None
     return manifest
 

@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from saccade.camera.errors import printable
@@ -42,7 +41,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
             f"not weights alone ({what}): reading it could run code, so it is refused; where you "
             "trust it, save its state dict as .safetensors and give that",
         ) from None
-    except (SafetensorError, Exception) as error:  # torch and zipfile have no common base
+    except Exception as error:  # torch, zipfile and safetensors have no common base
         what = f"{type(error).__name__}: {error}".strip().partition("\n")[0][:200]
         raise _error(path, f"not a file of weights ({what}); copy it again") from None
     for _ in range(3):

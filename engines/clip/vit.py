@@ -29,7 +29,8 @@ class VisionTower(nn.Module):
         """float [N, 3, size, size] -> float [N, dimension], not normalised.
 
         Where `maps` is given, every block appends its attention to it, float
-        [N, heads, tokens, tokens] with gradients; token 0 is the class, the patches follow in rows.
+        [N, heads, tokens, tokens]; token 0 is the class, the patches follow in rows. For gradients
+        with respect to it, `frames` or the tower's weights must require some.
         """
         patches = self.conv1(frames).flatten(2).transpose(1, 2)
         first = self.class_embedding.expand(frames.shape[0], 1, -1)
