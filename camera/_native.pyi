@@ -298,6 +298,18 @@ def allow_simd(most: _Simd) -> None:
 def simd() -> _Simd:
     """The widest path that decoders made now take: what the processor has and was allowed."""
 
+def first_not_finite(rows: NDArray[np.float32]) -> int:
+    """The first row of float32 [N, D] with a nan or an infinity; -1 where all are finite."""
+
+def softmax(scores: NDArray[np.float32], scale: float) -> None:
+    """softmax(scale * scores), in place; float32 [N]."""
+
+def best(scores: NDArray[np.float32], top: int) -> tuple[list[int], list[float]]:
+    """Where the `top` highest of float32 [N] lie, best first, equal ones in order; and they."""
+
+def cpu_features() -> list[str]:
+    """What the processor has of avx2, avx512, avx512_vnni and neon."""
+
 class SliceCounter:
     """Counts events slice by slice: slices of `window_us`, or of `count` events where that is 0.
 

@@ -124,14 +124,14 @@ def load_model(name_or_path: str | Path = DEFAULT_MODEL) -> Model:
             f"model {str(name_or_path)!r}: neither a bundled model ({', '.join(bundled_models())}) "
             "nor a folder with a model.toml; give one of them"
         )
-    model = Model(folder, _read_manifest(folder / "model.toml"))
+    model = Model(folder, read_manifest(folder / "model.toml"))
     model.onnx()
     if model.manifest.labels_sha256:
         model.file("labels.safetensors")
     return model
 
 
-def _read_manifest(path: Path) -> Manifest:
+def read_manifest(path: Path) -> Manifest:
     try:
         return msgspec.toml.decode(path.read_bytes(), type=Manifest)
     except (ValueError, RecursionError, OSError) as error:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib
 import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from saccade.camera.errors import printable
-from saccade.engines.manifest import Precision
+from saccade.engines.engine import EngineError, check_batch, check_frames, check_output
+from saccade.engines.manifest import Manifest, Precision, encoder_file
 from saccade.engines.models import Model, ModelError
 
 
@@ -24,55 +26,51 @@ class OnnxEngine:
         threads: int | None = None,
         precision: Precision = "fp32",
     ) -> None:
-        """Loads `model` for up to `batch` frames a run on `threads` threads.
+        """Loads `model` for up to `batch` frames a run, 8 at most, on `threads` threads.
 
         The default is one thread per core, four at most: the encoders here stop gaining there.
+        int8 takes a third of a CLIP's time (see `clip/quantise.py`); fp16 is not for CPUs.
 
         Raises:
-            ModelError: ONNX Runtime refuses the file, its tensors are not the manifest's, or it
-                does not give L2-normalised embeddings.
+            EngineError: a batch, a number of threads or a precision that this engine has not.
+            ModelError: the model has no file of this precision, ONNX Runtime refuses it, its
+                tensors are not the manifest's, or its embeddings are not L2-normalised.
         """
-        if batch < 1 or (threads is not None and threads < 1):
-            raise ModelError(f"batch {batch}, threads {threads}: each must be at least 1")
-        data = model.onnx(precision)
+        check_batch(batch)
+        if threads is not None and threads < 1:
+            raise EngineError(f"threads {threads}: must be at least 1")
+        data = _read(model, precision)
+        path = model.folder / encoder_file(precision)
         # ONNX Runtime takes 100 ms to import: `saccade --help` must not wait for it.
         onnxruntime: Any = importlib.import_module("onnxruntime")
-        options: Any = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or min(os.cpu_count() or 1, 4)
-        options.inter_op_num_threads = 1
-        # Idle threads must sleep, not spin: decoding and counting need the cores between frames.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Only what is fatal: the rest is in the exceptions, which become one line each.
-        options.log_severity_level = 4
-        # By default it guesses from the bytes, and its own format is not what `Model` has checked.
-        options.add_session_config_entry("session.load_model_format", "ONNX")
+        options = _options(onnxruntime, threads or min(usable_cores(), 4))
         try:
             session: Any = onnxruntime.InferenceSession(
                 data, options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # ONNX Runtime has no common base for what it raises
-            raise _does_not_run(model, error) from None
+            raise _does_not_run(path, error) from None
         manifest = model.manifest
-        _check_tensors(model, session, batch)
+        _check_tensors(path, manifest, session, batch)
         size = manifest.input.size
         self._input = np.zeros((batch, manifest.input.channels, size, size), np.float32)
         self._output = np.zeros((batch, manifest.embedding.dimension), np.float32)
         self._names = manifest.input.name, manifest.embedding.name
         self._session: Any = session
-        self._bindings = {n: self._bind(n) for n in range(1, batch + 1)}
-        self._check_output(model)
+        self._bindings = [self._bind(n) for n in range(1, batch + 1)]
+        self._try(path)
 
-    def _check_output(self, model: Model) -> None:
+    def _try(self, path: Path) -> None:
         """Runs one frame, a ramp: an empty one may have no direction to normalise."""
         self._input[0] = np.linspace(0, 1, self._input.shape[3])
         try:
-            self._session.run_with_iobinding(self._bindings[1])
+            self._session.run_with_iobinding(self._bindings[0])
         except Exception as error:
-            raise _does_not_run(model, error) from None
+            raise _does_not_run(path, error) from None
         norm = float(np.linalg.norm(self._output[0].astype(np.float64)))
         if not abs(norm - 1) <= 1e-3:
             raise ModelError(
-                f"{printable(str(model.onnx_path))}: the embedding of a test frame has norm "
+                f"{printable(str(path))}: the embedding of a test frame has norm "
                 f"{norm:.4g}, not 1; export the model with an L2 normalisation at its end"
             )
         self._input[0] = self._output[0] = 0
@@ -97,48 +95,96 @@ class OnnxEngine:
         return self._output
 
     def run(self, n: int, stream: int = 0) -> None:
-        """Encodes the first `n` frames; the GIL is released meanwhile."""
+        """Encodes the first `n` frames; the GIL is released meanwhile.
+
+        Raises:
+            EngineError: an embedding is not finite.
+        """
         if stream:
             raise ValueError(f"stream {stream}: this engine runs on the host and joins none")
-        self._session.run_with_iobinding(self._bindings[n])
+        check_frames(n, len(self._bindings))
+        self._session.run_with_iobinding(self._bindings[n - 1])
+        check_output(self._output[:n])
 
     def close(self) -> None:
         """Drops the session."""
-        self._bindings = {}
+        self._bindings = []
         self._session = None
 
 
-def _does_not_run(model: Model, error: Exception) -> ModelError:
+def usable_cores() -> int:
+    """How many cores this process may use, which taskset and containers make fewer."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _read(model: Model, precision: Precision) -> bytes:
+    """The encoder's bytes at a precision that a CPU runs."""
+    file = encoder_file(precision)
+    if precision == "fp16":
+        # CPUs convert float16 to float32 and back around every layer, so it is slower than fp32,
+        # and ONNX Runtime 1.32 crashes on our files at its highest level.
+        raise EngineError(
+            "precision fp16: ONNX Runtime has no fast float16 on CPUs; use --precision int8 or "
+            "fp32, or --engine tensorrt or torch on a GPU"
+        )
+    if precision != "fp32" and file not in model.manifest.files:
+        raise ModelError(
+            f"{printable(str(model.folder))}: the model has no {file}; use --precision fp32, or "
+            "export it: `saccade models add` makes one of a CLIP's weights"
+        )
+    return model.onnx(precision)
+
+
+def _options(onnxruntime: Any, threads: int) -> Any:
+    """How a session is to run; each choice was measured (benchmarks/engines.py)."""
+    options: Any = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1  # encoders are chains: nothing runs beside anything
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    # Idle threads sleep rather than spin: decoding and counting need the cores between frames. With
+    # every core busy spinning makes a ViT-B/32 three times slower and doubles its CPU time; on a
+    # quiet machine it would win a tenth.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Only what is fatal: the rest is in the exceptions, which become one line each.
+    options.log_severity_level = 4
+    # By default it guesses from the bytes, and its own format is not what `Model` has checked.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    return options
+
+
+def _does_not_run(path: Path, error: Exception) -> ModelError:
     reason = f"{error}".strip().partition("\n")[0]
-    return ModelError(printable(f"{model.onnx_path}: not a model that runs ({reason})"))
+    return ModelError(printable(f"{path}: not a model that runs ({reason})"))
 
 
-def _check_tensors(model: Model, session: Any, batch: int) -> None:
-    manifest = model.manifest
+def _check_tensors(path: Path, manifest: Manifest, session: Any, batch: int) -> None:
     size, dimension = manifest.input.size, manifest.embedding.dimension
     inputs, outputs = session.get_inputs(), session.get_outputs()
-    _check(model, batch, inputs, manifest.input.name, [manifest.input.channels, size, size])
-    _check(model, batch, outputs, manifest.embedding.name, [dimension])
+    _check(path, batch, inputs, manifest.input.name, [manifest.input.channels, size, size])
+    _check(path, batch, outputs, manifest.embedding.name, [dimension])
     if len(inputs) != 1:
         raise ModelError(
-            f"{printable(str(model.onnx_path))}: takes {len(inputs)} inputs; export it with the "
+            f"{printable(str(path))}: takes {len(inputs)} inputs; export it with the "
             "frames as its only one"
         )
 
 
-def _check(model: Model, batch: int, tensors: list[Any], name: str, wanted: list[int]) -> None:
+def _check(path: Path, batch: int, tensors: list[Any], name: str, wanted: list[int]) -> None:
     """Refuses `tensors` without a float32 [N, *wanted] of this name that takes 1 to `batch`."""
-    path = printable(str(model.onnx_path))
+    where = printable(str(path))
     found = next((t for t in tensors if t.name == name), None)
     if found is None or found.type != "tensor(float)" or found.shape[1:] != wanted:
         have = ", ".join(f"{t.name} {t.type} {t.shape}" for t in tensors)
         raise ModelError(
-            f"{path}: {printable(have)} is not the manifest's {name} tensor(float) "
+            f"{where}: {printable(have)} is not the manifest's {name} tensor(float) "
             f"[N, {', '.join(map(str, wanted))}]; correct model.toml"
         )
     n = found.shape[0]
     if isinstance(n, int) and not n == batch == 1:
         raise ModelError(
-            f"{path}: {name} holds {n} frames, not any number from 1 to {batch}; export the model "
+            f"{where}: {name} holds {n} frames, not any number from 1 to {batch}; export the model "
             "with a dynamic first dimension"
         )

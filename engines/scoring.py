@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from saccade.camera import _native
 from saccade.engines.bank import LabelBank, LabelError
 
 Scores = Literal["softmax", "cosine"]
@@ -57,7 +58,7 @@ class LabelScorer:
         if unknown is not None:
             _check_unknown(unknown, scores, bank)
         self.bank = bank
-        self._scale = np.float32(scale)
+        self._scale = float(scale)
         self._top, self._unknown, self._softmax = top, unknown, scores == "softmax"
         self._blocks = _blocks(bank.embeddings)
         self._starts = bank.starts if len(bank.rows) > len(bank.names) else None
@@ -82,17 +83,13 @@ class LabelScorer:
         cosines = np.ravel(each)[: len(self.bank.rows)]
         if self._starts is not None:
             cosines = np.maximum.reduceat(cosines, self._starts)
-        if not self._softmax:
-            return cosines
-        cosines *= self._scale
-        cosines -= cosines.max()
-        np.exp(cosines, out=cosines)
-        cosines /= cosines.sum()
+        if self._softmax:
+            _native.softmax(cosines, self._scale)
         return cosines
 
     def _rank(self, names: tuple[str, ...], scores: NDArray[np.float32]) -> Ranking:
-        order: list[int] = np.argsort(-scores, kind="stable")[: self._top].tolist()
-        labels, values = [names[i] for i in order], scores[order].tolist()
+        order, values = _native.best(scores, self._top)
+        labels = [names[i] for i in order]
         if self._unknown is not None and values[0] < self._unknown:
             labels, values = [UNKNOWN, *labels], [self._unknown, *values]
         return tuple(labels[: self._top]), tuple(values[: self._top])

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from saccade.camera.errors import SaccadeError, printable
+from saccade.stream.doctor_command import add_doctor_command
 from saccade.stream.engine_commands import add_engine_commands
 from saccade.stream.file_commands import add_file_commands
 from saccade.stream.label_commands import add_label_commands
@@ -47,6 +48,7 @@ app = typer.Typer(
 add_file_commands(app)
 add_label_commands(app)
 add_engine_commands(app)
+add_doctor_command(app)
 
 DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
 

@@ -55,6 +55,11 @@ const char* simd() {
 }  // namespace
 
 void bind_decoders(nb::module_& m) {
+  m.def("cpu_features", [] {
+    nb::list names;
+    for (const auto& name : saccade::cpu_features()) names.append(name.c_str());
+    return names;
+  });
   m.def("allow_simd", &allow_simd, "most"_a);
   m.def("simd", &simd);
   bind_decoder<saccade::Evt2Decoder, std::uint32_t, std::uint32_t>(m, "Evt2Decoder", "width"_a,

@@ -12,6 +12,7 @@ void bind_filters(nb::module_& m);
 void bind_frames(nb::module_& m);
 void bind_hdf5(nb::module_& m);
 void bind_plain(nb::module_& m);
+void bind_ranking(nb::module_& m);
 void bind_representations(nb::module_& m);
 void bind_ros(nb::module_& m);
 void bind_runner(nb::module_& m);
@@ -32,6 +33,7 @@ NB_MODULE(_native, m) {
   bind_runner(m);  // and after the devices
   bind_hdf5(m);
   bind_plain(m);
+  bind_ranking(m);
   bind_representations(m);
   bind_ros(m);
   bind_simulate(m);

@@ -10,6 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 from tests.models import SIZE, make_model, write_manifest
 
+from saccade.camera.errors import SaccadeError
 from saccade.engines.models import ModelError, load_model
 from saccade.engines.onnx import OnnxEngine
 
@@ -173,7 +174,7 @@ def test_a_model_of_one_frame_serves_one_frame(tmp_path):
 def test_an_engine_of_nothing_is_refused(tmp_path):
     model = load_model(make_model(tmp_path / "m"))
     for settings in ({"batch": 0}, {"threads": -1}):
-        with pytest.raises(ModelError, match="at least 1"):
+        with pytest.raises(SaccadeError, match="at least 1|from 1 to 8"):
             OnnxEngine(model, **settings)
 
 

@@ -39,4 +39,18 @@ bool has_avx2() { return usable() >= Simd::kAvx2; }
 bool has_avx512() { return usable() >= Simd::kAvx512; }
 void allow_simd(Simd most) { allowed = most; }
 
+std::vector<std::string> cpu_features() {
+  std::vector<std::string> names;
+#ifdef SACCADE_X86
+  const Simd there = find();
+  if (there >= Simd::kAvx2) names.emplace_back("avx2");
+  if (there >= Simd::kAvx512) names.emplace_back("avx512");
+  if (__builtin_cpu_supports("avx512vnni")) names.emplace_back("avx512_vnni");
+#endif
+#ifdef __aarch64__
+  names.emplace_back("neon");  // of every 64-bit ARM
+#endif
+  return names;
+}
+
 }  // namespace saccade

@@ -1,6 +1,9 @@
 // What the processor can do, asked at run time: one binary serves them all.
 #pragma once
 
+#include <string>
+#include <vector>
+
 // The wide paths need x86-64 and a compiler that takes per-function targets.
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
 #define SACCADE_X86 1
@@ -32,5 +35,9 @@ bool has_avx512();
 
 // Every decoder made from now on takes no wider path than this, so that tests compare them.
 void allow_simd(Simd most);
+
+// What is there of avx2 and avx512, which the wide paths here take, and of avx512_vnni and neon,
+// which engines take.
+std::vector<std::string> cpu_features();
 
 }  // namespace saccade
