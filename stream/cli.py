@@ -12,9 +12,11 @@ from typing import Annotated, Any, Optional
 import typer
 
 from saccade.camera.errors import SaccadeError, printable
+from saccade.stream.control_commands import add_control_commands
 from saccade.stream.file_commands import add_file_commands
 from saccade.stream.options import (
     Background,
+    ControlAddress,
     Count,
     Frame,
     From,
@@ -25,9 +27,15 @@ from saccade.stream.options import (
     Polarity,
     Refractory,
     Roi,
+    Scores,
+    ScoresName,
+    Smooth,
     Stride,
+    Template,
     Text,
     To,
+    Unknown,
+    Vote,
     Window,
 )
 
@@ -44,6 +52,7 @@ labels_app = typer.Typer(
 )
 app.add_typer(labels_app, name="labels")
 add_file_commands(app)
+add_control_commands(app)
 
 DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
 
@@ -53,7 +62,10 @@ def run(
     source: Annotated[str, typer.Argument(help="A recording of any format, read by content.")],
     labels: Annotated[
         Text,
-        typer.Option(help="Words set apart by commas, or a file with one a line; all by default."),
+        typer.Option(
+            help="Words set apart by commas, 'vehicle: car, truck; cup | mug' in groups and with "
+            "synonyms, a file with one a line, or a bank (.safetensors). [default: all]"
+        ),
     ] = None,
     window: Window = None,
     count: Count = None,
@@ -99,6 +111,12 @@ def run(
     refractory: Refractory = None,
     background: Background = None,
     max_rate: MaxRate = None,
+    scores: Scores = ScoresName.softmax,
+    unknown: Unknown = None,
+    smooth: Smooth = None,
+    vote: Vote = None,
+    template: Template = None,
+    control: ControlAddress = None,
 ) -> None:
     """Label a recording and publish the labels."""
     from saccade.stream.run import RunOptions, run_source
@@ -131,6 +149,12 @@ def run(
         refractory=refractory,
         background=background,
         max_rate=max_rate,
+        scores=scores.value,
+        unknown=unknown,
+        smooth=smooth,
+        vote=vote,
+        template=tuple(template or ()),
+        control=control,
     )
     dropped = run_source(options)
     if dropped and fail_on_drop:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from saccade.camera.filters import LEARN
 from saccade.camera.frames import FrameKind
+from saccade.engines.scoring import Scores
 from saccade.stream.display import Display
 from saccade.stream.durations import parse_rate
 from saccade.stream.files import SummaryFile, refuse_overwriting
@@ -16,6 +18,9 @@ from saccade.stream.settings import parse_filters, parse_geometry
 from saccade.stream.signals import Signals
 from saccade.stream.sinks import Sink, open_sinks
 from saccade.stream.wire import new_run_id
+
+if TYPE_CHECKING:
+    from saccade.stream.control import ControlServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,12 @@ class RunOptions:
     refractory: str | None = None
     background: str | None = None
     max_rate: str | None = None
+    scores: str = "softmax"
+    unknown: float | None = None
+    smooth: str | None = None
+    vote: int | None = None
+    template: tuple[str, ...] = ()
+    control: str | None = None
 
 
 def run_source(options: RunOptions) -> int:
@@ -62,15 +73,20 @@ def run_source(options: RunOptions) -> int:
     refuse_overwriting(options.source, options.labels, options.out, options.summary, mask)
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
-        sinks = open_sinks(options.out, options.stream, new_run_id(), options.wait_for)
+        run = new_run_id()
+        sinks = open_sinks(options.out, options.stream, run, options.wait_for)
         for sink in sinks:
             stack.callback(sink.close)
+        control = _open_control(options, run)
+        if control is not None:
+            stack.callback(control.close)
         summary = stack.enter_context(SummaryFile(options.summary))
         pipeline = stack.enter_context(_pipeline(options))
         outputs = [sink.where for sink in sinks]
+        outputs += [f"{control.address} (control)"] if control else []
         display = Display(pipeline, outputs, to_stderr="jsonl:-" in options.out)
         try:
-            _run(pipeline, sinks, display, signals)
+            _run(pipeline, sinks, control, display, signals)
         finally:
             pipeline.close()
             summary.write(pipeline.summary)
@@ -101,11 +117,32 @@ def _pipeline(options: RunOptions) -> Pipeline:
             options.background,
         ),
         max_rate=None if options.max_rate is None else parse_rate(options.max_rate),
+        scores=cast(Scores, options.scores),
+        unknown=options.unknown,
+        smooth=options.smooth,
+        vote=options.vote,
+        template=options.template,
     )
 
 
-def _run(pipeline: Pipeline, sinks: list[Sink], display: Display, signals: Signals) -> None:
+def _open_control(options: RunOptions, run: str) -> ControlServer | None:
+    if options.control is None:
+        return None
+    from saccade.stream.control import ControlServer
+
+    return ControlServer(options.control, options.stream, run)
+
+
+def _run(
+    pipeline: Pipeline,
+    sinks: list[Sink],
+    control: ControlServer | None,
+    display: Display,
+    signals: Signals,
+) -> None:
     with signals.interrupting():
+        if control is not None:
+            control.start(pipeline)
         for sink in sinks:
             sink.start(pipeline)
     with display, signals.stopping(pipeline.stop):

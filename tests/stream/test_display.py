@@ -22,7 +22,7 @@ SCORES = (0.5, 0.25, 0.125, 0.0625, 0.03)
 ODD = "[red]x[/]:smile:\x1b]0;pwned\x07\n"
 
 
-def prediction(labels: tuple[str, ...] = LABELS) -> Prediction:
+def prediction(labels: tuple[str, ...] = LABELS, groups: tuple[str, ...] = ()) -> Prediction:
     return Prediction(
         seq=0,
         t_begin_us=1_000_000,
@@ -31,6 +31,10 @@ def prediction(labels: tuple[str, ...] = LABELS) -> Prediction:
         n_events=1_234_567,
         labels=labels,
         scores=SCORES[: len(labels)],
+        groups=groups,
+        group_scores=(0.75,) * len(groups),
+        vocabulary_rev=0,
+        bank=None,  # type: ignore[arg-type]
         embedding=None,  # type: ignore[arg-type]
         frame=None,  # type: ignore[arg-type]
         dropped={"source": 1, "queue": 2_345_678},
