@@ -18,7 +18,9 @@ from saccade.camera.errors import SaccadeError
 from saccade.engines.labels import Words
 from saccade.stream.control_messages import (
     COMMANDS,
+    MAX_MESSAGE,
     MAX_REQUEST_BYTES,
+    VERSION,
     ErrorReply,
     HelloReply,
     Reply,
@@ -134,6 +136,9 @@ class ControlServer:
         self, sender: list[bytes], request: Request, payload: bytes, received_ns: int
     ) -> Reply | None:
         """The reply to a request, or None where it comes later."""
+        if request.v != VERSION:
+            what = f"v {request.v}: this run speaks version {VERSION}"
+            return ErrorReply(id=request.id, code="bad_request", message=what)
         if request.command not in COMMANDS:
             known = list(COMMANDS)
             what = f"command {request.command!r}: unknown; this run knows {', '.join(known)}"
@@ -224,9 +229,9 @@ def _changed(request: SetLabels, words: LiveWords) -> Reply:
         groups = {group: tuple(names) for group, names in request.groups.items()}
         now = words.change(Words(Words.of(request.labels).labels, groups))
     except SaccadeError as error:
-        return ErrorReply(id=request.id, code="refused", message=str(error))
+        return ErrorReply(id=request.id, code="refused", message=str(error)[:MAX_MESSAGE])
     except Exception as error:  # a fault of ours ends neither the thread nor the run
         _LOG.exception("words that were not set")
-        what = f"labels: {type(error).__name__}: {error}"
+        what = f"labels: {type(error).__name__}: {error}"[:MAX_MESSAGE]
         return ErrorReply(id=request.id, code="failed", message=what)
     return SetLabelsReply(id=request.id, vocabulary_rev=now.rev, labels=list(now.bank.names))

@@ -59,7 +59,7 @@ class Control:
 
         Args:
             address: where the run's control socket is bound.
-            timeout_s: how long each request waits for its reply.
+            timeout_s: how long a request waits for its reply; `set_labels` for more.
 
         Raises:
             SaccadeError: an address that cannot be connected to, a timeout that is no time.
@@ -112,8 +112,12 @@ class Control:
         """The run's accounts."""
         return self._ask(Request(id=self._id(), command="status"), StatusReply)
 
-    def set_labels(self, labels: str | Sequence[str] | Words) -> SetLabelsReply:
+    def set_labels(
+        self, labels: str | Sequence[str] | Words, timeout_s: float = 120.0
+    ) -> SetLabelsReply:
         """Sets other words, as `--labels` takes them; a file of words is read here, not there.
+
+        A text tower takes its time over words that are new to it: `timeout_s` is for that.
 
         When this returns, every slice that is scored from now on carries the reply's
         `vocabulary_rev`. After an error the words are those of before; after a timeout the
@@ -131,8 +135,9 @@ class Control:
             labels=[_written(label) for label in words.labels],
             groups={group: list(names) for group, names in words.groups.items()},
         )
+        late = f"no words made in {timeout_s:g} s; they come into use when they are"
         try:
-            return self._ask(request, SetLabelsReply)
+            return self._ask(request, SetLabelsReply, timeout_s, late)
         except ControlError as error:
             if error.code == "wrong_run":  # another one has taken its place: let the caller see it
                 self._run = None
@@ -160,31 +165,36 @@ class Control:
         self._asked += 1
         return f"{self._name}-{self._asked}"
 
-    def _ask(self, request: Request, kind: type[R]) -> R:
+    def _ask(
+        self, request: Request, kind: type[R], timeout_s: float | None = None, late: str = ""
+    ) -> R:
         check_process(self._pid, "a Control")
         with self._lock:
             if self._socket.closed:
                 raise SaccadeError("this Control is closed; open another one")
             self._socket.send(_encoded(request), zmq.DONTWAIT)
-            reply = self._receive(request.id)
+            reply = self._receive(request.id, timeout_s or self.timeout_s)
+        if reply is None:
+            nobody = (
+                f"no answer in {self.timeout_s:g} s; start the run with "
+                f"`saccade run --control {self.address}`"
+            )
+            raise SaccadeError(f"control {self.address}: {late or nobody}")
         if isinstance(reply, ErrorReply):
             raise ControlError(reply.code, reply.message)
         if not isinstance(reply, kind):
             raise SaccadeError(f"control {self.address}: a reply to another command")
         return reply
 
-    def _receive(self, wanted: str) -> AnyReply:
-        deadline = time.monotonic() + self.timeout_s
+    def _receive(self, wanted: str, timeout_s: float) -> AnyReply | None:
+        deadline = time.monotonic() + timeout_s
         while (left_s := deadline - time.monotonic()) > 0:
             if self._socket.poll(max(1, int(left_s * 1000))):
                 parts = self._socket.recv_multipart(zmq.DONTWAIT)
                 reply = decode_reply(parts[-1])
                 if reply is not None and reply.id == wanted:  # else one that came too late
                     return reply
-        raise SaccadeError(
-            f"control {self.address}: no answer in {self.timeout_s:g} s; start the run with "
-            f"`saccade run --control {self.address}`"
-        )
+        return None
 
 
 def _written(label: Label) -> str:

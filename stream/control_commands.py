@@ -35,12 +35,12 @@ def add_control_commands(app: typer.Typer) -> None:
 def set_labels(
     labels: Annotated[str, typer.Argument(help="Words, or a file of them, as run --labels.")],
     address: Address = DEFAULT_CONTROL,
-    timeout: Timeout = 10.0,
+    timeout: Annotated[float, typer.Option(help="Seconds that making the words may take.")] = 120.0,
     as_json: Json = False,
 ) -> None:
     """Label with other words from now on."""
-    with _open(address, timeout) as control:
-        found = control.set_labels(labels)
+    with _open(address, min(timeout, 10.0)) as control:
+        found = control.set_labels(labels, timeout)
     if as_json:
         return _print_json(found)
     words = ", ".join(map(printable, found.labels))

@@ -15,6 +15,8 @@ from saccade.stream.headers import MAX_HEADER_BYTES, Count, StatusHeader
 
 #: What a vocabulary may be on the wire, a request for it must not exceed.
 MAX_REQUEST_BYTES = MAX_HEADER_BYTES
+MAX_MESSAGE = 4096  # characters of an error
+VERSION = 1
 DEFAULT_CONTROL = "zmq://127.0.0.1:5558"
 
 Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
@@ -25,11 +27,12 @@ class Request(Struct, frozen=True, kw_only=True):
     """What every request has; `hello`, `time` and `status` have nothing else.
 
     Attributes:
+        v: the protocol's version, `VERSION`; another one is a "bad_request".
         id: chosen by the client; the reply names it.
         command: one of `COMMANDS`.
     """
 
-    v: Literal[1] = 1
+    v: int = 1
     id: Id
     command: Annotated[str, Meta(max_length=64)]
 
@@ -99,7 +102,7 @@ class StatusReply(Reply, frozen=True, kw_only=True, tag="status"):
     """The accounts of the run as `status/` has them, and those of this socket.
 
     Attributes:
-        status: without `seq` and `labels`, which are a topic's.
+        status: without a `seq`, which is a topic's; `labels` are those made so far.
         vocabulary_rev: the words in use, and `words` how many they are.
         requests: requests answered so far.
         malformed: messages that were none.

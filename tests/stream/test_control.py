@@ -118,6 +118,8 @@ def test_refused_words_change_nothing_and_the_reply_says_why(
         reply = ask(raw, **{**set_labels, **fields})
         assert (reply["type"], reply["id"], reply["code"]) == ("error", "7", code), reply
         assert part in reply["message"]
+    many = ask(raw, **set_labels, labels=[f"\0\0\0\0word {n}" for n in range(3000)])
+    assert (many["code"], len(many["message"])) == ("refused", 4096)
     assert pipeline.words.now is before
 
 
@@ -126,6 +128,11 @@ def test_an_unknown_command_is_told_which_there_are(raw: zmq.Socket[bytes]) -> N
     assert (reply["type"], reply["code"], reply["id"]) == ("error", "unknown_command", "7")
     assert reply["known"] == ["hello", "time", "status", "set_labels"]
     assert "'record_start': unknown; this run knows hello, time" in reply["message"]
+
+
+def test_another_version_is_told(raw: zmq.Socket[bytes]) -> None:
+    reply = ask(raw, command="hello", v=2)
+    assert (reply["code"], reply["message"]) == ("bad_request", "v 2: this run speaks version 1")
 
 
 def test_unknown_fields_are_ignored_and_a_req_socket_will_do(server: ControlServer) -> None:
@@ -150,7 +157,7 @@ def test_random_bytes_do_nothing_but_count(
         *([rng.bytes(int(rng.integers(0, 2000)))] for _ in range(150)),
     ]
     for fields in (
-        {"v": 2, "id": "1", "command": "hello"},
+        {"v": "1", "id": "1", "command": "hello"},
         {"v": 1, "id": "", "command": "hello"},
         {"v": 1, "id": "x" * 65, "command": "hello"},
         {"v": 1, "id": 1, "command": "hello"},
@@ -214,12 +221,10 @@ def test_no_answer_is_one_line(free_port: int) -> None:
 
 def test_a_late_answer_is_not_taken_for_the_next(server: ControlServer, pipeline: Pipeline) -> None:
     slow = Slow(pipeline)
-    with Control(server.address, timeout_s=0.3) as control:
-        control.hello()
-        with pytest.raises(SaccadeError, match="no answer"):
-            control.set_labels(["top"])
+    with Control(server.address) as control:
+        with pytest.raises(SaccadeError, match=r"no words made in 0\.1 s; they come into use when"):
+            control.set_labels(["top"], timeout_s=0.1)
         slow.go.set()
-        control.timeout_s = 10
         assert control.status().status.stream == "cam"
         assert control.set_labels(["bottom"]).vocabulary_rev == 2
 
