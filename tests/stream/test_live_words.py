@@ -92,6 +92,13 @@ def test_a_refused_change_changes_nothing(loaded, recording):
         pipeline.set_labels("left")
 
 
+def test_many_unknown_words_are_refused_at_once_and_briefly(loaded):
+    words, _ = ranker(loaded)
+    with pytest.raises(SaccadeError, match=r"'9' and 2990 more: not in the bank") as error:
+        words.change([str(n) for n in range(3000)])
+    assert len(str(error.value)) < 500
+
+
 def test_words_that_a_guard_refuses_are_not_used(loaded):
     words, _ = ranker(loaded, ["left"])
 
