@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 from tests.models import NAMES, make_model
+from tests.text_models import make_text_model
 
 from saccade.camera.errors import SaccadeError
 from saccade.engines.labels import LabelBank, LabelScorer
@@ -78,6 +79,7 @@ def test_a_refused_change_changes_nothing(loaded, recording):
             (["dog"], "'dog'"),
             ([], "none given"),
             (["left", "LEFT"], "given twice"),
+            ("top, side: left, right", "group 'top, side': a comma in its name"),
             ("", "labels ''"),
             ([3], "label 3: not a word"),
         ):
@@ -143,6 +145,25 @@ def test_a_model_without_words_needs_some(tmp_path, recording):
     )
     with Pipeline(recording, model=bare, labels=str(bank), window="100ms") as pipeline:
         assert [p.labels[0] for p in pipeline][:2] == ["port", "starboard"]
+
+
+def test_any_words_while_it_runs_by_the_text_tower(tmp_path, recording):
+    bare = make_text_model(tmp_path / "text", bank=False)
+    with pytest.raises(SaccadeError, match="no words of its own"):
+        Pipeline(recording, model=bare)
+    with Pipeline(recording, model=bare, labels="cup, a red chair", window="5ms") as pipeline:
+        found = []
+        for prediction in pipeline:
+            found.append(prediction)
+            if prediction.seq == 5:
+                assert pipeline.set_labels("animal: dog, cat | kitten; tree") == 1
+    assert found[0].bank.names == ("cup", "a red chair")
+    assert found[-1].bank.names == ("dog", "cat", "tree")
+    assert found[-1].bank.prompts("cat") == ("a photo of a cat", "a photo of a kitten")
+    assert set(found[-1].groups) == {"animal", "tree"}
+    own = Pipeline(recording, model=bare, labels="cup", template=["a {} here", "the {}"])
+    assert own.bank.prompts("cup") == ("a cup here", "the cup")
+    own.close()
 
 
 def test_a_bank_of_another_space_is_refused_with_both_names(loaded, tmp_path, recording):
