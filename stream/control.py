@@ -41,8 +41,8 @@ from saccade.stream.sockets import bind_router
 _LOG = logging.getLogger(__name__)
 _LINGER_MS = 200
 _IDLE_POLL_MS, _BUSY_POLL_MS = 50, 5  # while nobody waits for new words, and while somebody does
-#: After each message: a flood of them must not take the interpreter from the pipeline.
-_PAUSE_S = 0.001
+#: At most so many messages in such a time: a flood must not take the interpreter from the pipeline.
+_MOST, _IN_S = 50, 0.05
 _MAX_CHANGES = 8  # changes of words that wait for the one before
 _END_S = 1.0  # that the end of a run waits for a change in progress
 
@@ -112,11 +112,15 @@ class ControlServer:
         self.close()
 
     def _serve(self) -> None:
+        since, taken = time.monotonic(), 0
         while not self._stop.is_set():
             if self._socket.poll(_BUSY_POLL_MS if self._waiting else _IDLE_POLL_MS):
                 self._receive()
-                self._stop.wait(_PAUSE_S)
+                taken += 1
             self._send_made()
+            if taken == _MOST:
+                self._stop.wait(max(0.0, since + _IN_S - time.monotonic()))
+                since, taken = time.monotonic(), 0
 
     def _receive(self) -> None:
         parts = self._socket.recv_multipart(zmq.DONTWAIT)
