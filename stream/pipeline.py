@@ -5,37 +5,28 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
 
 from saccade.camera.errors import RecordingError, SaccadeError
 from saccade.camera.filters import FilterSpec
 from saccade.camera.frames import FrameKind
+from saccade.camera.fused import FramedSlice
 from saccade.camera.recordings import Recording
-from saccade.camera.slicing import Window
+from saccade.camera.slicing import Slice, Window
 from saccade.engines.engine import Engine
 from saccade.engines.labels import LabelBank
 from saccade.engines.models import DEFAULT_MODEL, Model, load_model
 from saccade.engines.onnx import OnnxEngine
 from saccade.engines.scoring import Scores
+from saccade.stream.chain import Chain
 from saccade.stream.live_words import LiveWords
 from saccade.stream.opening import make_plan, open_source
-from saccade.stream.prediction import Encoded, Framed, Prediction
-from saccade.stream.prefetch import Prefetch
-from saccade.stream.replay import TimedSlice
+from saccade.stream.prediction import Encoded, Prediction
 from saccade.stream.settings import make_scoring
-from saccade.stream.stages import encode, make_frames, predict
+from saccade.stream.stages import predict
 from saccade.stream.statistics import Latencies, Ledger, Summary
-
-T = TypeVar("T")
-
-SLICE_QUEUE = 8  # slices that may wait for a frame, and how much memory they may hold:
-SLICE_QUEUE_BYTES = 256 << 20
-FRAME_QUEUE = 2  # frames, and results, that may wait
-#: At a set speed a slice that left the source this long ago is dropped where a newer one waits.
-BUDGET_US = 50_000
 
 
 class Pipeline:
@@ -130,7 +121,7 @@ class Pipeline:
         self._drops = not math.isinf(plan.speed)
         self.latencies = Latencies()
         self.labelled = 0
-        self._stages: list[Prefetch[TimedSlice] | Prefetch[Framed] | Prefetch[Encoded]] = []
+        self._chain: Chain | None = None
         self._started = self._ended = 0.0
         self._exhausted = self._broken_off = False
         self._closing = threading.Lock()
@@ -159,7 +150,14 @@ class Pipeline:
             )
         self._started = time.monotonic()
         try:
-            for seq, encoded in enumerate(self._encoded()):
+            self._chain = Chain(
+                self._replay,
+                self._source.frame_maker,
+                self._engine,
+                self.words,
+                self._behind if self._drops else None,
+            )
+            for seq, encoded in enumerate(self._chain):
                 yield self._predict(seq, encoded)
             self._exhausted = not self._broken_off
         except RecordingError:
@@ -167,43 +165,6 @@ class Pipeline:
             raise
         finally:
             self.close()
-
-    def _encoded(self) -> Prefetch[Encoded]:
-        slices = Prefetch(
-            self._replay,
-            SLICE_QUEUE,
-            name="decode",
-            on_drop=self._dropper(lambda timed: timed),
-            stale=_stale,
-            max_bytes=SLICE_QUEUE_BYTES,
-            nbytes=lambda timed: timed.cut.nbytes,
-        )
-        frames = Prefetch(
-            make_frames(self._source.frame_maker, slices),
-            FRAME_QUEUE,
-            name="frame",
-            on_drop=self._dropper(lambda framed: framed.timed),
-            stale=lambda framed: _stale(framed.timed),
-        )
-        encoded = Prefetch(
-            encode(self._engine, self.words, frames),
-            FRAME_QUEUE,
-            name="encode",
-            on_drop=self._dropper(lambda encoded: encoded.framed.timed),
-            stale=lambda encoded: _stale(encoded.framed.timed),
-        )
-        self._stages = [slices, frames, encoded]
-        return encoded
-
-    def _dropper(self, timed_of: Callable[[T], TimedSlice]) -> Callable[[T], None] | None:
-        if not self._drops:
-            return None
-
-        def drop(item: T) -> None:
-            cut = timed_of(item).cut
-            self.ledger.drop(cut.first, cut.last)
-
-        return drop
 
     def _predict(self, seq: int, encoded: Encoded) -> Prediction:
         prediction = predict(seq, encoded, self.ledger)
@@ -243,10 +204,8 @@ class Pipeline:
 
     def _end(self) -> None:
         self._replay.stop()
-        for stage in self._stages:
-            stage.cancel()
-        for stage in self._stages:
-            stage.close()
+        if self._chain is not None:
+            self._chain.close()
         if not self._exhausted:  # what is neither published nor known as dropped was on its way
             self.ledger.drop(0, self._replay.events)
         self.ledger.close(self._replay.events)
@@ -263,6 +222,9 @@ class Pipeline:
     def _over_rate(self, cut: Window) -> None:
         self.ledger.drop(cut.first, cut.last, "rate")
 
+    def _behind(self, cut: Slice | FramedSlice) -> None:
+        self.ledger.drop(cut.first, cut.last)
+
     @property
     def bank(self) -> LabelBank:
         """The words in use."""
@@ -271,7 +233,7 @@ class Pipeline:
     @property
     def backlog(self) -> int:
         """Slices that wait between two stages now."""
-        return sum(stage.backlog for stage in self._stages)
+        return 0 if self._chain is None else self._chain.backlog
 
     @property
     def summary(self) -> Summary:
@@ -294,7 +256,3 @@ class Pipeline:
             filtered=filtered,
             saturated=self._source.frame_maker.saturated,
         )
-
-
-def _stale(timed: TimedSlice) -> bool:
-    return time.monotonic_ns() - timed.left_ns > BUDGET_US * 1000

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import msgspec
+
 from saccade.engines.labels import LabelBank
 from saccade.stream.headers import Dropped, EmbeddingHeader, LabelHeader, VocabularyHeader
 from saccade.stream.heartbeat import Heartbeat
@@ -109,9 +111,9 @@ class Publishing:
     def _refuse_long(self, bank: LabelBank) -> None:
         """Refuses words that no message can hold, before they are in use."""
         assert self._pipeline is not None
-        top = self._pipeline.words.scoring.top
+        most = self._pipeline.words.scoring.top
         labels, groups = (
-            sorted(names, key=lambda name: len(name.encode()), reverse=True)[:top]
+            sorted(names, key=lambda name: len(name.encode()), reverse=True)[:most]
             for names in (bank.names, (*bank.groups, *bank.names) if bank.groups else ())
         )
         longest = LabelHeader(
@@ -121,8 +123,10 @@ class Publishing:
             group_scores=[0.0] * len(groups),
             model="-" * REST_BYTES,  # in place of all that does not depend on the words
         )
-        for header in (self._vocabulary(0, bank), longest):
-            encode(header)
+        big = 1 << 63  # what the publisher stamps is not longer than this
+        stamp: dict[str, Any] = {"stream": "-" * 64, "run": "-" * 26, "seq": big}
+        for header in (self._vocabulary(big, bank), longest):
+            encode(msgspec.structs.replace(header, published_ns=big, **stamp))
 
     def close(self) -> None:
         """Sends the last status and closes the socket."""
