@@ -96,6 +96,11 @@ class LabelBank:
         pairs = [(self.templates[row], self.texts[row]) for row in mine]
         return tuple(prompt for made, text in pairs if made for prompt in made.prompts(text))
 
+    def cosines(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Of embeddings [N, dimension] with each label's nearest word, float32 [N, len(names)]."""
+        each: NDArray[np.float32] = np.matmul(embeddings, np.transpose(self.embeddings))
+        return np.maximum.reduceat(each, self.starts, axis=1)
+
     def check_space(self, space: str, dimension: int, what: str) -> None:
         """Raises LabelError, naming both, unless `what` is of this bank's space and dimension."""
         if (self.space, self.embeddings.shape[1]) != (space, dimension):
@@ -238,6 +243,9 @@ class LabelBank:
             return _bank(metadata, embeddings)
         except LabelError as error:
             raise LabelError(f"{printable(str(path))}: {error}") from None
+        except FileNotFoundError:
+            what = f"label bank {path}: no such file; make one with `saccade labels make`"
+            raise LabelError(printable(what)) from None
         except (SafetensorError, KeyError, IndexError, ValueError, OSError) as error:
             what = printable(f"no {error}" if isinstance(error, KeyError) else str(error))
             raise LabelError(

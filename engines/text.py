@@ -45,7 +45,7 @@ class TextTower:
         except ValueError as error:
             where = printable(f"{model.folder / text.tokenizer}: {error}")
             raise ModelError(f"{where}; copy the model folder again") from None
-        self._session: Any = _session(self._path, model.network(text.file), threads)
+        self._session: Any = cpu_session(self._path, model.network(text.file), threads)
         self._check(text)
 
     def _check(self, text: TextInfo) -> None:
@@ -124,7 +124,8 @@ class TextTower:
         self.close()
 
 
-def _session(path: str, data: bytes, threads: int | None) -> Any:
+def cpu_session(path: str, data: bytes, threads: int | None) -> Any:
+    """An ONNX Runtime session of a tower that is used now and then; ModelError if refused."""
     onnxruntime: Any = importlib.import_module("onnxruntime")
     options: Any = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or min(os.cpu_count() or 1, 4)
@@ -142,4 +143,4 @@ def _session(path: str, data: bytes, threads: int | None) -> Any:
 
 def _does_not_run(path: str, error: Exception) -> ModelError:
     reason = f"{error}".strip().partition("\n")[0]
-    return ModelError(printable(f"{path}: not a text tower that runs ({reason})"))
+    return ModelError(printable(f"{path}: not a tower that runs ({reason})"))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,8 @@ class Vocabulary:
         bank: LabelBank | None = None,
         *,
         templates: TemplateSet | None = None,
-        threads: int = 1,
+        threads: int | None = 1,
+        progress: Callable[[int, int], None] | None = None,
     ) -> None:
         """Prepares the words of `model`; of its files only the bank is read.
 
@@ -37,12 +39,13 @@ class Vocabulary:
             bank: words with embeddings, instead of the model's own bank.
             templates: what words are put into. A bank that was made with others is then not used.
                 By default the bank's, or where it does not say, the model's.
-            threads: the text tower's, which shares the cores with the pipeline.
+            threads: the text tower's, which shares the cores with the pipeline; None is all.
+            progress: called with the number of words embedded so far, and how many they are.
 
         Raises:
             LabelError: `bank` is of another space.
         """
-        self._model, self._threads = model, threads
+        self._model, self._threads, self._progress = model, threads, progress
         wanted = model.manifest.embedding
         if bank is not None:
             bank.check_space(wanted.space, wanted.dimension, f"model {model.manifest.name!r}")
@@ -89,7 +92,11 @@ class Vocabulary:
             new = [text for text in texts if text not in self._made]
             if self._tower is None:
                 self._tower = TextTower(self._model, self._threads)
-            self._made |= zip(new, self._tower.embed_words(new, self.templates), strict=True)
+            report = None
+            if (progress := self._progress) is not None:
+                report = functools.partial(_report, progress, len(new))
+            found = self._tower.embed_words(new, self.templates, report)
+            self._made |= zip(new, found, strict=True)
             rows = np.stack([self._made[text] for text in texts])
         space = self._model.manifest.embedding.space
         return LabelBank(tuple(texts), rows, space, templates=(self.templates,) * len(texts))
@@ -100,3 +107,7 @@ class Vocabulary:
             if self._tower is not None:
                 self._tower.close()
             self._tower = None
+
+
+def _report(progress: Callable[[int, int], None], of: int, done: int) -> None:
+    progress(done, of)

@@ -14,6 +14,7 @@ import typer
 from saccade.camera.errors import SaccadeError, printable
 from saccade.stream.control_commands import add_control_commands
 from saccade.stream.file_commands import add_file_commands
+from saccade.stream.label_commands import add_label_commands
 from saccade.stream.options import (
     Background,
     ControlAddress,
@@ -47,12 +48,9 @@ app = typer.Typer(
     rich_markup_mode=None,  # its help takes 150 ms to import
     pretty_exceptions_enable=False,
 )
-labels_app = typer.Typer(
-    help="The words that a model can label with.", no_args_is_help=True, rich_markup_mode=None
-)
-app.add_typer(labels_app, name="labels")
 add_file_commands(app)
 add_control_commands(app)
+add_label_commands(app)
 
 DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
 
@@ -178,15 +176,6 @@ def listen(
     from saccade.stream.listen import listen_to
 
     listen_to(address, as_json=as_json, count=count, timeout_s=timeout, until_end=until_end)
-
-
-@labels_app.command("show")
-def labels_show(model: ModelName = "saccade-mini") -> None:
-    """List the words of a model's label bank."""
-    from saccade.engines.models import load_model
-
-    for name in load_model(model).labels().names:
-        typer.echo(printable(name))
 
 
 def main() -> None:
