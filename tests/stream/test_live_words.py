@@ -175,7 +175,7 @@ def test_a_bank_of_another_space_is_refused_with_both_names(loaded, tmp_path, re
     )
     with pytest.raises(SaccadeError, match=r"clip-vit-b-32/0123.*halves/1"):
         Pipeline(recording, model=loaded, labels=str(path))
-    with pytest.raises(SaccadeError, match="not a label bank"):
+    with pytest.raises(SaccadeError, match="no such file"):
         Pipeline(recording, model=loaded, labels=str(tmp_path / "none.safetensors"))
 
 
