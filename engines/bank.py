@@ -163,7 +163,7 @@ class LabelBank:
             raise LabelError(self._unknown(unknown))
         chosen: dict[int, int] = {}  # by row: the label
         for i, label in enumerate(words.labels):
-            for row in sorted({row for text in label.texts for row in self.find(text)}):
+            for row in dict.fromkeys(row for text in label.texts for row in self.find(text)):
                 if row in chosen:
                     raise LabelError(
                         f"label {label.name!r}: given twice, as {words.names[chosen[row]]!r} "

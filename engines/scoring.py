@@ -14,6 +14,8 @@ from saccade.engines.bank import LabelBank, LabelError
 Scores = Literal["softmax", "cosine"]
 Ranking = tuple[tuple[str, ...], tuple[float, ...]]  # labels and their scores, best first
 UNKNOWN = "unknown"
+#: Numbers of a matrix that OpenBLAS multiplies with a vector on one thread: 2304 x 4.
+ONE_THREAD = 9216
 
 
 class LabelScorer:
@@ -57,8 +59,9 @@ class LabelScorer:
         self.bank = bank
         self._scale = np.float32(scale)
         self._top, self._unknown, self._softmax = top, unknown, scores == "softmax"
+        self._blocks = _blocks(bank.embeddings)
         self._starts = bank.starts if len(bank.rows) > len(bank.names) else None
-        self._group_names, self._group_of = _groups(bank)
+        self._group_names, self._by_group, self._group_starts = _groups(bank)
 
     def __call__(self, embedding: NDArray[np.float32]) -> Ranking:
         """The best labels and their scores, best first, for an embedding float32 [dimension].
@@ -69,17 +72,14 @@ class LabelScorer:
 
     def groups(self, embedding: NDArray[np.float32]) -> Ranking:
         """The same for the bank's groups; a label that is in none stands for itself."""
-        scores = self.scores(embedding)
-        if self._softmax:
-            merged = np.bincount(self._group_of, scores, len(self._group_names))
-        else:
-            merged = np.full(len(self._group_names), -np.inf)
-            np.maximum.at(merged, self._group_of, scores)
-        return self._rank(self._group_names, merged.astype(np.float32))
+        merge = np.add if self._softmax else np.maximum
+        scores = merge.reduceat(self.scores(embedding)[self._by_group], self._group_starts)
+        return self._rank(self._group_names, scores)
 
     def scores(self, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
         """The score of every label, float32 [len(bank.names)], in the bank's order."""
-        cosines = self.bank.embeddings @ embedding
+        each: NDArray[np.float32] = np.matmul(self._blocks, embedding)
+        cosines = np.ravel(each)[: len(self.bank.rows)]
         if self._starts is not None:
             cosines = np.maximum.reduceat(cosines, self._starts)
         if not self._softmax:
@@ -91,7 +91,7 @@ class LabelScorer:
         return cosines
 
     def _rank(self, names: tuple[str, ...], scores: NDArray[np.float32]) -> Ranking:
-        order = _best(scores, self._top)
+        order: list[int] = np.argsort(-scores, kind="stable")[: self._top].tolist()
         labels, values = [names[i] for i in order], scores[order].tolist()
         if self._unknown is not None and values[0] < self._unknown:
             labels, values = [UNKNOWN, *labels], [self._unknown, *values]
@@ -106,26 +106,30 @@ def _check_unknown(unknown: float, scores: Scores, bank: LabelBank) -> None:
         raise LabelError(f"label {UNKNOWN!r}: what fits no label is called so; name it otherwise")
 
 
-def _groups(bank: LabelBank) -> tuple[tuple[str, ...], NDArray[np.intp]]:
-    """The names of groups and lone labels in the order of the bank, and which each label is of."""
-    group_of = {name: group for group, names in bank.groups.items() for name in names}
-    merged = [group_of.get(name, name) for name in bank.names]
-    place = {name: i for i, name in enumerate(dict.fromkeys(merged))}
-    return tuple(place), np.array([place[name] for name in merged], np.intp)
+def _groups(bank: LabelBank) -> tuple[tuple[str, ...], NDArray[np.intp], NDArray[np.intp]]:
+    """Groups and lone labels in the order of the bank; its labels by these, and where each begins.
 
-
-def _best(scores: NDArray[np.float32], top: int) -> list[int]:
-    """Where the `top` highest scores lie, best first, equal ones in their order.
-
-    A whole sort of 1203 scores takes 50 us, this a fifth of it.
+    A label that is in no group is the only one of its own.
     """
-    if top == 1:
-        return [int(scores.argmax())]
-    if 4 * top >= len(scores):
-        return np.argsort(-scores, kind="stable")[:top].tolist()
-    least = np.partition(scores, len(scores) - top)[len(scores) - top]
-    near = np.flatnonzero(scores >= least)
-    return near[np.argsort(-scores[near], kind="stable")[:top]].tolist()
+    group_of = {name: group for group, names in bank.groups.items() for name in names}
+    members: dict[str, list[int]] = {}
+    for i, name in enumerate(bank.names):
+        members.setdefault(group_of.get(name, name), []).append(i)
+    starts = np.cumsum([0, *map(len, members.values())])[:-1]
+    return tuple(members), np.concatenate([*map(np.array, members.values())]), starts
+
+
+def _blocks(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    """`rows` [N, D] in blocks that BLAS multiplies on one thread, [M, n, D], the last filled up.
+
+    It would share 1203 labels among all cores, and wait for these: where the pipeline keeps them
+    busy, one product in twenty takes 20 ms instead of 0.05.
+    """
+    dimension = rows.shape[1]
+    each = max(1, ONE_THREAD // dimension)
+    padded = np.zeros((-(-len(rows) // each) * each, dimension), np.float32)
+    padded[: len(rows)] = rows
+    return np.reshape(padded, (-1, each, dimension))
 
 
 class Smoothing(Protocol):

@@ -10,6 +10,7 @@ import gzip
 import html
 import importlib
 import json
+import zlib
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -80,7 +81,7 @@ def clip_merges(data: bytes) -> Merges:
     """
     try:
         text = (gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data).decode()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"it cannot be unpacked ({error})") from None
     merges = read_merges(text)[:CLIP_MERGES]
     if len(merges) < CLIP_MERGES:
