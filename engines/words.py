@@ -132,6 +132,11 @@ def _words(statements: Iterable[tuple[str, str]]) -> Words:
     labels: list[Label] = []
     groups: dict[str, tuple[str, ...]] = {}
     for group, text in statements:
+        if "," in group:
+            raise LabelError(
+                f"group {group!r}: a comma in its name; set labels and groups apart by ';', such "
+                "as 'cup; vehicle: car, truck'"
+            )
         labels.append(_label(text))
         if group:
             groups[group] = (*groups.get(group, ()), labels[-1].name)

@@ -12,12 +12,14 @@ from typing import Annotated, Any, Optional
 import typer
 
 from saccade.camera.errors import SaccadeError, printable
+from saccade.stream.control_commands import add_control_commands
 from saccade.stream.doctor_command import add_doctor_command
 from saccade.stream.engine_commands import add_engine_commands
 from saccade.stream.file_commands import add_file_commands
 from saccade.stream.label_commands import add_label_commands
 from saccade.stream.options import (
     Background,
+    ControlAddress,
     Count,
     Engine,
     EngineName,
@@ -31,9 +33,15 @@ from saccade.stream.options import (
     Precision,
     Refractory,
     Roi,
+    Scores,
+    ScoresName,
+    Smooth,
     Stride,
+    Template,
     Text,
     To,
+    Unknown,
+    Vote,
     Window,
 )
 
@@ -46,6 +54,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 add_file_commands(app)
+add_control_commands(app)
 add_label_commands(app)
 add_engine_commands(app)
 add_doctor_command(app)
@@ -58,7 +67,10 @@ def run(
     source: Annotated[str, typer.Argument(help="A recording of any format, read by content.")],
     labels: Annotated[
         Text,
-        typer.Option(help="Words set apart by commas, or a file with one a line; all by default."),
+        typer.Option(
+            help="Words set apart by commas, 'vehicle: car, truck; cup | mug' in groups and with "
+            "synonyms, a file with one a line, or a bank (.safetensors). [default: all]"
+        ),
     ] = None,
     window: Window = None,
     count: Count = None,
@@ -106,6 +118,12 @@ def run(
     max_rate: MaxRate = None,
     engine: EngineName = Engine.auto,
     precision: Precision = None,
+    scores: Scores = ScoresName.softmax,
+    unknown: Unknown = None,
+    smooth: Smooth = None,
+    vote: Vote = None,
+    template: Template = None,
+    control: ControlAddress = None,
 ) -> None:
     """Label a recording and publish the labels."""
     from saccade.stream.run import RunOptions, run_source
@@ -140,6 +158,12 @@ def run(
         max_rate=max_rate,
         engine=engine.value,
         precision=precision.value if precision else None,
+        scores=scores.value,
+        unknown=unknown,
+        smooth=smooth,
+        vote=vote,
+        template=tuple(template or ()),
+        control=control,
     )
     dropped = run_source(options)
     if dropped and fail_on_drop:
