@@ -13,6 +13,7 @@ import typer
 
 from saccade.camera.errors import SaccadeError, printable
 from saccade.stream.file_commands import add_file_commands
+from saccade.stream.label_commands import add_label_commands
 from saccade.stream.options import (
     Background,
     Count,
@@ -39,11 +40,8 @@ app = typer.Typer(
     rich_markup_mode=None,  # its help takes 150 ms to import
     pretty_exceptions_enable=False,
 )
-labels_app = typer.Typer(
-    help="The words that a model can label with.", no_args_is_help=True, rich_markup_mode=None
-)
-app.add_typer(labels_app, name="labels")
 add_file_commands(app)
+add_label_commands(app)
 
 DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
 
@@ -154,15 +152,6 @@ def listen(
     from saccade.stream.listen import listen_to
 
     listen_to(address, as_json=as_json, count=count, timeout_s=timeout, until_end=until_end)
-
-
-@labels_app.command("show")
-def labels_show(model: ModelName = "saccade-mini") -> None:
-    """List the words of a model's label bank."""
-    from saccade.engines.models import load_model
-
-    for name in load_model(model).labels().names:
-        typer.echo(printable(name))
 
 
 def main() -> None:
