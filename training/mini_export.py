@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import onnxruntime
 import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from torch.nn import functional as F
 
+from saccade.engines.clip.export import write_onnx
 from saccade.training.mini import TRAIN_SEED, Mini, evaluate
 from saccade.training.mini_data import SPEC, Conditions, load_images, simulate_frames
 from saccade.training.mini_model import DIMENSION
@@ -74,35 +74,13 @@ def export_onnx(model: Mini, path: Path) -> None:
     """Writes the encoder: `frame` float32 [N, 1, 96, 96] -> `embedding` float32 [N, 128]."""
     encoder = model.encoder.eval()
     example = torch.rand(2, 1, SPEC.size, SPEC.size)
-    torch.onnx.export(
-        encoder,
-        (example,),
-        str(path),
-        input_names=["frame"],
-        output_names=["embedding"],
-        dynamic_shapes=({0: torch.export.Dim("N")},),
-        opset_version=18,
-        dynamo=True,
-        external_data=False,
-    )
-    _strip(path)
-    onnx.checker.check_model(str(path), full_check=True)
+    write_onnx(encoder, example, path, ("frame", "embedding"))
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     frames = torch.rand(7, 1, SPEC.size, SPEC.size)
     with torch.inference_mode():
         wanted = encoder(frames).numpy()
     found = np.asarray(session.run(None, {"frame": frames.numpy()})[0])
     np.testing.assert_allclose(found, wanted, atol=1e-4)
-
-
-def _strip(path: Path) -> None:
-    """Takes out what the exporter noted for debugging: stack traces with this machine's paths."""
-    model = onnx.load(path)
-    graph = model.graph
-    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
-        del part.metadata_props[:]
-        part.doc_string = ""
-    onnx.save(model, path)
 
 
 def write_bank(model: Mini, names: Sequence[str], folder: Path) -> NDArray[np.float32]:

@@ -1,0 +1,1 @@
+"""CLIP in torch: our own definition, checkpoints of all layouts, and the way to a model folder."""

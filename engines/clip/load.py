@@ -1,0 +1,74 @@
+"""CLIP's towers with their weights, from tensors or from a model folder."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import msgspec
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from saccade.camera.errors import printable
+from saccade.engines.clip.config import Architecture, CheckpointError, Normalise, check
+from saccade.engines.clip.text import TextTower
+from saccade.engines.clip.vit import VisionTower, fold_normalisation
+from saccade.engines.models import Model
+
+
+def vision_tower(
+    arch: Architecture, state: dict[str, Tensor], normalise: Normalise = "none"
+) -> VisionTower:
+    """The tower of `visual.*`; with `normalise` "clip" it applies CLIP's mean and std itself.
+
+    It shares the tensors; gradients are off.
+    """
+    with torch.device("meta"):  # no memory for weights that are replaced at once
+        tower = VisionTower(arch)
+    _assign(tower, {name.removeprefix("visual."): tensor for name, tensor in state.items()})
+    if normalise == "clip":
+        fold_normalisation(tower)
+    return tower.requires_grad_(False)
+
+
+def text_tower(arch: Architecture, state: dict[str, Tensor]) -> TextTower:
+    """The tower of the tensors that are not `visual.*`; it shares them, gradients are off."""
+    with torch.device("meta"):
+        tower = TextTower(arch)
+    _assign(tower, state)
+    return tower.requires_grad_(False)
+
+
+def _assign(tower: nn.Module, state: dict[str, Tensor]) -> None:
+    tower.load_state_dict(state, assign=True)
+    tower.eval()
+
+
+def event_tower(model: Model) -> VisionTower:
+    """The event tower of a model folder in float32: its frames are the model's, as they come.
+
+    Raises:
+        ModelError: the folder has no weights.safetensors, or it is not the manifest's.
+        CheckpointError: the model is no CLIP, or its weights are those of another.
+    """
+    try:
+        arch, normalise = read_architecture(model)
+        state = safetensors.torch.load(model.file("weights.safetensors"))
+        event = {name: t.float() for name, t in state.items() if name.startswith("visual.")}
+        check({name: tensor.shape for name, tensor in event.items()}, arch.vision_shapes())
+    except (CheckpointError, SafetensorError, msgspec.ValidationError) as error:
+        what = f"{model.folder}: no CLIP that torch could run ({error}); convert the model again"
+        raise CheckpointError(printable(what)) from None
+    return vision_tower(arch, event, normalise)
+
+
+def read_architecture(model: Model) -> tuple[Architecture, Normalise]:
+    """What `[architecture]` of a manifest says, as `convert` wrote it.
+
+    Raises:
+        msgspec.ValidationError: it is not there, or not CLIP's.
+    """
+    table = model.manifest.architecture
+    arch = msgspec.convert(table, Architecture)
+    return arch, cast("Normalise", msgspec.convert(table.get("normalise", "none"), Normalise))
