@@ -56,9 +56,9 @@ def check_new_name(name: str) -> None:
 
 @contextlib.contextmanager
 def adding(name: str) -> Iterator[Path]:
-    """An empty folder to make the model `name` in; it enters the store when the block ends well.
+    """Where to make the folder of the model `name`; it enters the store when the block ends well.
 
-    Until then it is `.NAME.part`, and locked: by the kernel, so that no lock outlives a kill.
+    Until then it lies in `.NAME.part`, which is locked, by the kernel: no lock outlives a kill.
 
     Raises:
         ModelError: the name cannot be had, or another process is adding a model of this name.
@@ -68,11 +68,10 @@ def adding(name: str) -> Iterator[Path]:
     with _locked(name) as part:
         check_new_name(name)  # another process may have just finished
         try:
-            yield part
-            part.rename(models_folder() / name)
-        except BaseException:
+            yield part / name
+            (part / name).rename(models_folder() / name)
+        finally:
             shutil.rmtree(part, ignore_errors=True)
-            raise
 
 
 def remove_model(name: str) -> None:

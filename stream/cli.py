@@ -14,6 +14,7 @@ import typer
 from saccade.camera.errors import SaccadeError, printable
 from saccade.stream.file_commands import add_file_commands
 from saccade.stream.label_commands import add_label_commands
+from saccade.stream.model_commands import add_model_commands
 from saccade.stream.options import (
     Background,
     Count,
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 add_file_commands(app)
 add_label_commands(app)
+add_model_commands(app)
 
 DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
 

@@ -91,7 +91,7 @@ KILLED = """
 import os, pathlib, signal
 from saccade.engines.store import adding, remove_model
 with adding("mine") as folder:
-    (folder / "inside").mkdir()
+    (folder / "inside").mkdir(parents=True)
     (folder / "model.toml").write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -100,7 +100,7 @@ with adding("mine") as folder:
 def test_what_a_killed_add_left_is_cleaned(home):
     done = subprocess.run([sys.executable, "-c", KILLED], check=False)
     assert done.returncode == -9
-    assert (home / "models" / ".mine.part" / "model.toml").exists()
+    assert (home / "models" / ".mine.part" / "mine" / "model.toml").exists()
     assert stored_models() == []
     put("mine")
     assert stored_models() == ["mine"]
