@@ -17,6 +17,7 @@ from saccade.stream.doctor_command import add_doctor_command
 from saccade.stream.engine_commands import add_engine_commands
 from saccade.stream.file_commands import add_file_commands
 from saccade.stream.label_commands import add_label_commands
+from saccade.stream.model_commands import add_model_commands
 from saccade.stream.options import (
     Background,
     ControlAddress,
@@ -58,6 +59,7 @@ add_control_commands(app)
 add_label_commands(app)
 add_engine_commands(app)
 add_doctor_command(app)
+add_model_commands(app)
 
 DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
 

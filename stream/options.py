@@ -77,7 +77,7 @@ To = Annotated[
 Window = Annotated[Text, typer.Option(help="Slice by time: 30ms, 500us, 1s. [default: 30ms]")]
 Count = Annotated[Whole, typer.Option(help="Slice by number of events instead, such as 30000.")]
 Stride = Annotated[Text, typer.Option(help="From slice to slice: a time, or events with --count.")]
-ModelName = Annotated[str, typer.Option(help="A bundled model's name or a model folder.")]
+ModelName = Annotated[str, typer.Option(help="A name of `saccade models list`, or a folder.")]
 
 Scores = Annotated[
     ScoresName,
