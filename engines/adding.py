@@ -67,18 +67,18 @@ class AddOptions:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """A model that is in the store now, and what the user should know of it."""
+    """A model that is in the store now, and what the user should be warned of."""
 
     name: str
     manifest: Manifest
-    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def add_model(options: AddOptions, report: Report = silent) -> Added:
     """Adds a model to the store, whole or not at all.
 
     Raises:
-        ModelError: the source, or what is in it, is refused; nothing was added then.
+        SaccadeError: the source, or what is in it, is refused; nothing was added then.
     """
     if options.sha256 is not None and not re.fullmatch("[0-9a-fA-F]{64}", options.sha256):
         raise ModelError(f"sha256 {options.sha256!r}: not one; it has 64 hexadecimal digits")
@@ -145,12 +145,8 @@ def _convert(
         what = "needs torch to convert (not to run): pip install 'saccade[convert]'"
         raise ModelError(printable(f"{source.files.where}: {what}"))
     files, frame = source.files, _frame(options)
-    tokenizer, note = find_tokenizer(files, options.vocab, options.offline, report)
-    notes = [note] if note else []
+    tokenizer, warning = find_tokenizer(files, options.vocab, options.offline, report)
     licence = options.licence or licence_of(files) or NOT_STATED
-    if licence == NOT_STATED:
-        what = "states no licence, so nobody has said what you may do with it; ask its authors"
-        notes.append(printable(f"{source.origin} {what}"))
     for beside in ("config.json", "open_clip_config.json"):
         if beside in files.names:
             files.fetch(beside)
@@ -181,7 +177,13 @@ def _convert(
         report=report,
     )
     _copy_card(files, folder)
-    return manifest, tuple(notes)
+    warnings = [warning, _unlicensed(source) if licence == NOT_STATED else ""]
+    return manifest, tuple(text for text in warnings if text)
+
+
+def _unlicensed(source: Source) -> str:
+    what = "states no licence, so nobody has said what you may do with it; ask its authors"
+    return printable(f"{source.origin} {what}")
 
 
 def _frame(options: AddOptions) -> FrameInfo:

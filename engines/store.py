@@ -66,8 +66,8 @@ def adding(name: str) -> Iterator[Path]:
     check_new_name(name)
     clean_store()
     with _locked(name) as part:
-        check_new_name(name)  # another process may have just finished
         try:
+            check_new_name(name)  # another process may have just finished
             yield part / name
             (part / name).rename(models_folder() / name)
         finally:
@@ -94,7 +94,7 @@ def clean_store() -> list[str]:
     cleaned: list[str] = []
     for part in sorted(models_folder().glob(".*.part")):
         name = part.name[1 : -len(".part")]
-        with contextlib.suppress(ModelError), _locked(name):
+        with contextlib.suppress(ModelError, OSError), _locked(name):
             shutil.rmtree(part)
             cleaned.append(name)
     return cleaned

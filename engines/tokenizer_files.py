@@ -28,7 +28,7 @@ _NO_TOKENIZER = (
 def find_tokenizer(
     files: Files, given: Path | None, offline: bool, report: Report
 ) -> tuple[bytes | None, str]:
-    """The `tokenizer.json` for a checkpoint of `files`, and a note for the user (may be empty).
+    """The `tokenizer.json` for a checkpoint of `files`, and a warning (empty where all is well).
 
     It is made from the file that the user gave, from the checkpoint's own repository, or from
     CLIP's on the hub; None where none can be had.
@@ -50,7 +50,8 @@ def find_tokenizer(
     if hashlib.sha256(path.read_bytes()).hexdigest() != CLIP_MERGES_SHA256:
         what = f"not CLIP's merges (sha256 {CLIP_MERGES_SHA256[:12]}...); give --vocab"
         raise ModelError(printable(f"{path}: {what}"))
-    return _made(path), f"its words are cut as those of {CLIP_REPOSITORY}"
+    report(f"taking the vocabulary of {CLIP_REPOSITORY}")
+    return _made(path), ""
 
 
 def _made(path: Path, vocabulary: Path | None = None) -> bytes:

@@ -105,7 +105,7 @@ def add(
         bool, typer.Option("--offline", help="Take only what is in the hub's cache.")
     ] = False,
     sha256: Annotated[Text, typer.Option(help="Refuse a checkpoint with another.")] = None,
-    arch: Annotated[Text, typer.Option(help="Refuse another architecture than ViT-B-32.")] = None,
+    arch: Annotated[Text, typer.Option(help="Refuse any other, such as ViT-B-32.")] = None,
     frame: Annotated[
         Optional[Frame],  # noqa: UP007
         typer.Option(help="The event frames that it is fed. [default: clamped]"),

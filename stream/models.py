@@ -142,7 +142,7 @@ def verify_models(names: list[str]) -> bool:
             count = len(Model(folder, read_manifest(folder / "model.toml")).sums)
             print(printable(f"{name}: ok, {count} files"), flush=True)
         right = right and not found
-    for name in clean_store() if models_folder().is_dir() else []:
+    for name in clean_store():
         print(printable(f"{name}: removed what a killed process had left of it"))
     return right
 
@@ -186,8 +186,8 @@ def add_model(options: AddOptions) -> None:
     """
     with Signals() as signals, signals.interrupting(), shown_work() as report:
         added = add_to_store(options, report)
-    for note in added.notes:
-        print(printable(f"note: {note}"), file=sys.stderr)
+    for warning in added.warnings:
+        print(printable(f"warning: {warning}"), file=sys.stderr)
     manifest, folder = added.manifest, models_folder() / added.name
     total = sum(size or 0 for size in _sizes(Model(folder, manifest)).values())
     words = "any words" if manifest.text else "no text tower"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import json
 
+import huggingface_hub
 import pytest
+from huggingface_hub import constants, errors
 
+from saccade.engines.hub_errors import explain
 from saccade.engines.models import ModelError
 from saccade.engines.open_clip_names import hub_repository
 from saccade.engines.reporting import silent
@@ -167,3 +171,26 @@ def test_a_file_that_is_no_vocabulary_is_one_line(tmp_path, name):
 def test_a_vocabulary_that_is_missing_is_one_line(tmp_path):
     with pytest.raises(ModelError, match="No such file"):
         find_tokenizer(LocalFiles(tmp_path, []), tmp_path / "no.txt", True, silent)
+
+
+HUB_ERRORS = [
+    (OSError(errno.ENOSPC, "No space left on device", "blob"), "is full; make room there"),
+    (OSError("[Errno 28]"), "cannot be reached"),
+    (
+        PermissionError(errno.EACCES, "Permission denied", "/c"),
+        "/c: Permission denied; set",
+    ),
+    (OSError("Consistency check failed: file should be of size 3"), "another size than the hub"),
+    (RuntimeError(""), "cannot be reached (RuntimeError)"),
+    (errors.OfflineModeIsEnabled("x"), "not in the hub's cache"),
+    (errors.HFValidationError("x"), "OWNER/NAME"),
+]
+
+
+@pytest.mark.parametrize(("error", "text"), HUB_ERRORS)
+def test_an_error_of_the_hub_comes_with_its_remedy(error, text):
+    found = explain(error, huggingface_hub, "me/clip", None, True)
+    assert text in found
+    assert found.isprintable()
+    assert ("HF_HOME" in found) == (isinstance(error, OSError) and error.errno is not None)
+    assert constants.ENDPOINT not in found

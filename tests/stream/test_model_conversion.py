@@ -105,8 +105,8 @@ def test_the_papers_weights_are_converted(own_hub, home, shared_data, conversion
     files = {"vitb.pt": saved(paper(49408)), "vitl.pt": b"", "README.md": b""}
     own_hub.serve("Eavn/event-clip", files)
     added = add_model(AddOptions("Eavn/event-clip", file="vitb.pt"))
-    assert added.notes[0] == f"its words are cut as those of {CLIP_REPOSITORY}"
-    assert added.notes[1].startswith("Eavn/event-clip/vitb.pt states no licence")
+    (warning,) = added.warnings
+    assert warning.startswith("Eavn/event-clip/vitb.pt states no licence")
     assert not any("vitl.pt" in path for _, path, _ in own_hub.requests)
     ((weights, options),) = conversions
     assert weights.image is not None
@@ -128,9 +128,9 @@ def test_a_plain_clip_without_a_vocabulary_takes_no_words(own_hub, home, tmp_pat
     (tmp_path / "good.pt").write_bytes(saved(tiny(8)))
     options = AddOptions(str(tmp_path / "good.pt"), activation="gelu", licence="mine")
     added = add_model(options)
-    (note,) = added.notes
-    assert "give --vocab" in note
-    assert CLIP_REPOSITORY in note
+    (warning,) = added.warnings
+    assert "give --vocab" in warning
+    assert CLIP_REPOSITORY in warning
     ((_, converted),) = conversions
     assert converted["tokenizer_json"] is None
     assert (converted["licence"], converted["normalise"]) == ("mine", "clip")
@@ -161,7 +161,7 @@ def test_open_clips_weights_become_a_model(own_hub, home):
     found = load_model("ViT-B-32-laion2b_s34b_b79k").manifest
     assert found == added.manifest
     assert found.source == f"{repository}/open_clip_model.safetensors"
-    assert (found.licence, added.notes) == ("mit", ())
+    assert (found.licence, added.warnings) == ("mit", ())
     assert found.frame == FrameInfo("paper", "encoder")
     assert found.text is not None
     assert found.architecture["normalise"] == "clip"

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 
+import onnx
 import pytest
 from tests.commands import refused
 from tests.hub import COMMIT
@@ -187,6 +188,22 @@ def test_a_model_folder_that_does_not_match_is_refused(saccade, store, tmp_path)
     refused(saccade("models", "add", folder), f"{folder}/model.onnx: not a model that runs")
     (folder / "labels.safetensors").unlink()
     refused(saccade("models", "add", folder), "no file labels.safetensors")
+    assert store() == []
+
+
+def test_a_model_that_reaches_outside_of_its_folder_is_refused(hub, saccade, store, tmp_path):
+    folder = make_model(tmp_path / "mine")
+    outside = {"save_as_external_data": True, "location": "w.bin", "size_threshold": 0}
+    onnx.save_model(onnx.load(folder / "model.onnx"), folder / "model.onnx", **outside)
+    write_manifest(folder)
+    hub.serve("me/mine", folder)
+    for source in (folder, "me/mine"):
+        refused(saccade("models", "add", source), "model.onnx: its weights lie in another file")
+    manifest = (make_model(folder) / "model.toml").read_text()
+    (folder / "model.toml").write_text(f'files = {{ "../w.bin" = "{"0" * 64}" }}\n' + manifest)
+    hub.serve("me/mine", folder).commit = "c" * 40
+    for arguments in ([folder], ["me/mine", "--revision=v1"]):
+        refused(saccade("models", "add", *arguments), "lies outside of the folder")
     assert store() == []
 
 
