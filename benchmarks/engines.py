@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import ROOT, write_readme, write_record
-from benchmarks.engine_models import add_bank, make_clip
+from benchmarks.engine_models import WORDS, add_bank, make_clip
 from benchmarks.turns import take_turns
 from saccade.engines.models import DEFAULT_MODEL, load_model
 from saccade.engines.verify import event_frames
@@ -184,11 +184,12 @@ def readme_table(record: dict[str, Any]) -> str:
     rows.append("")
     rows.append(
         f"int8 in batches of 1, 2, 4, 8 on 2 threads: {_list(batches)} ms a frame; saccade-mini: "
-        f"{_list(mini)} ms. From a frame to its {101} labels, beside the network's run: "
-        f"{over['mini']:.0f} us (saccade-mini), {over['clip']:.0f} us (ViT-B/32). CPU ms is one "
-        f"thread's; cosine is the least to fp32 over {_TEST} frames, of weights that were made with "
-        f"outliers, not trained. {machine['cores']} cores ({machine['cpu']}), ONNX Runtime "
-        f"{machine['onnxruntime']}. Made by `python -m benchmarks.engines --rivals PYTHON --readme`."
+        f"{_list(mini)} ms. From a frame to its {WORDS} labels, beside the network's run: "
+        f"{over['mini']:.0f} us (saccade-mini), {over['clip']:.0f} us (ViT-B/32). CPU ms are those "
+        f"of one thread; the cosine is the least to fp32 over {_TEST} frames, of weights that are "
+        f"made with outliers, not trained. {machine['cores']} cores ({machine['cpu']}), ONNX "
+        f"Runtime {machine['onnxruntime']}. Made by `python -m benchmarks.engines --rivals PYTHON "
+        "--readme`."
     )
     return "\n".join(rows)
 
