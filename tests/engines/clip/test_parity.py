@@ -46,10 +46,8 @@ def compare(path, activation, frames, tokens, image, text):
     """Theirs, L2-normalised, against ours from the file that they wrote."""
     weights = read_weights(path, activation)
     ours = vision_tower(weights.arch, weights.event)(frames).numpy()
-    print(path.name, "image", float(np.abs(ours - image.numpy()).max()))
     np.testing.assert_allclose(ours, image.numpy(), atol=1e-5)
     ours = text_tower(weights.arch, weights.text)(tokens).numpy()
-    print(path.name, "text", float(np.abs(ours - text.numpy()).max()))
     np.testing.assert_allclose(ours, text.numpy(), atol=1e-5)
     return weights
 
