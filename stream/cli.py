@@ -234,6 +234,9 @@ def _refuse(message: str) -> None:
 
 
 def _refuse_usage(error: Any) -> None:
+    if type(error).__name__ == "NoArgsIsHelpError":  # a group's name alone: its message is the help
+        typer.echo(error.format_message(), err=True)
+        return
     message = " ".join(error.format_message().split()).rstrip(".")
     context = getattr(error, "ctx", None)
     if message:  # none after `saccade` alone: the help was printed
