@@ -290,7 +290,7 @@ def warp(
 _Columns = tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint16], NDArray[np.bool_]]
 _Bytes = Buffer | NDArray[np.uint8]
 
-_Simd = Literal["none", "avx2", "avx512"]
+_Simd = Literal["none", "neon", "avx2", "avx512"]
 
 def allow_simd(most: _Simd) -> None:
     """Decoders made from now on take no wider path than this: for tests that compare them."""

@@ -23,6 +23,8 @@ from saccade.engines.words import LabelError, Words, check_groups, word_key
 
 __all__ = ["LabelBank", "LabelError"]
 
+MOST_SHOWN = 10  # words that an error lists
+
 
 @dataclass(frozen=True)
 class LabelBank:
@@ -161,7 +163,7 @@ class LabelBank:
             raise LabelError(self._unknown(unknown))
         chosen: dict[int, int] = {}  # by row: the label
         for i, label in enumerate(words.labels):
-            for row in sorted({row for text in label.texts for row in self.find(text)}):
+            for row in dict.fromkeys(row for text in label.texts for row in self.find(text)):
                 if row in chosen:
                     raise LabelError(
                         f"label {label.name!r}: given twice, as {words.names[chosen[row]]!r} "
@@ -181,13 +183,17 @@ class LabelBank:
     def _unknown(self, words: Sequence[str]) -> str:
         known = [*self.names, *self.aliases]
         close: list[str] = []
-        for word in words:
+        shown = words[:MOST_SHOWN]  # looking for what is near takes 0.5 ms a word, and the GIL
+        for word in shown:
             close += [n for n in difflib.get_close_matches(word, known, 2) if n not in close]
         hint = (
             f"near it: {', '.join(close)}" if close else f"it has {', '.join(self.names[:5])}, ..."
         )
+        listed = ", ".join(map(repr, shown))
+        if len(words) > MOST_SHOWN:
+            listed += f" and {len(words) - MOST_SHOWN} more"
         return (
-            f"label{'s' * (len(words) > 1)} {', '.join(map(repr, words))}: not in the bank of "
+            f"label{'s' * (len(words) > 1)} {listed}: not in the bank of "
             f"{self.space}, which knows {len(self.names)} words ({hint}); "
             "`saccade labels show` lists them; a model with a text tower takes any words"
         )

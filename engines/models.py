@@ -14,9 +14,13 @@ from saccade.camera.frames import FrameKind, FrameSpec
 from saccade.engines.external_data import has_external_data
 from saccade.engines.labels import LabelBank
 from saccade.engines.manifest import Manifest, Precision, encoder_file
+from saccade.engines.places import models_folder
 
 BUNDLED = Path(__file__).resolve().parent / "models"
 DEFAULT_MODEL = "saccade-mini"
+#: Encoders up to this size are checked when their model is loaded, so that a damaged one is refused
+#: before anything starts; to read a larger one twice takes seconds, and its engine will check it.
+CHECKED_AT_LOAD_BYTES = 64 << 20
 
 
 class ModelError(SaccadeError):
@@ -30,10 +34,25 @@ class Model:
     folder: Path
     manifest: Manifest
 
+    def __post_init__(self) -> None:
+        """Raises ModelError where the manifest names a file that lies elsewhere."""
+        for name in self.sums:
+            if Path(name).name != name or name in ("", ".."):
+                what = f"file {name!r} lies outside of the folder; do not trust this manifest"
+                raise _error(self.folder / "model.toml", what)
+
     @property
     def onnx_path(self) -> Path:
         """The encoder in fp32."""
         return self.folder / "model.onnx"
+
+    @property
+    def sums(self) -> dict[str, str]:
+        """The sha256 of each file that the manifest names."""
+        sums = {"model.onnx": self.manifest.sha256, **self.manifest.files}
+        if self.manifest.labels_sha256:
+            sums["labels.safetensors"] = self.manifest.labels_sha256
+        return sums
 
     def file(self, name: str) -> bytes:
         """A file that the manifest names, checked: load these bytes, not the file again.
@@ -41,15 +60,21 @@ class Model:
         Raises:
             ModelError: the manifest does not name it, it is missing, or its sha256 is another.
         """
-        sums = {"model.onnx": self.manifest.sha256, **self.manifest.files}
-        if self.manifest.labels_sha256:
-            sums["labels.safetensors"] = self.manifest.labels_sha256
-        if name not in sums:
-            what = f"the model has no {name}; it has {', '.join(sorted(sums))}"
+        return _read_checked(self.path(name), self.sums[name])
+
+    def path(self, name: str) -> Path:
+        """Where a file that the manifest names lies; its content is not checked.
+
+        Raises:
+            ModelError: the manifest does not name it, or it is missing.
+        """
+        if name not in self.sums:
+            what = f"the model has no {name}; it has {', '.join(sorted(self.sums))}"
             raise _error(self.folder / "model.toml", what)
-        if Path(name).name != name:
-            raise _error(self.folder / "model.toml", f"file {name!r} lies outside of the folder")
-        return _read_checked(self.folder / name, sums[name])
+        path = self.folder / name
+        if not os.path.isfile(path):  # noqa: PTH113 (Path.is_file raises where the name is too long)
+            raise _error(path, "missing; the model folder is incomplete, copy it again")
+        return path
 
     def onnx(self, precision: Precision = "fp32") -> bytes:
         """The encoder at a precision, checked.
@@ -105,33 +130,62 @@ class Model:
 
 def bundled_models() -> list[str]:
     """Names of the models that come with saccade."""
-    return sorted(p.parent.name for p in BUNDLED.glob("*/model.toml"))
+    return _models_in(BUNDLED)
+
+
+def stored_models() -> list[str]:
+    """Names of the models in the store, where `saccade models add` puts them."""
+    return _models_in(models_folder())
+
+
+def _models_in(home: Path) -> list[str]:
+    # What an `add` has not finished begins with a dot.
+    found = (path.parent.name for path in home.glob("*/model.toml"))
+    return sorted(name for name in found if not name.startswith("."))
 
 
 def load_model(name_or_path: str | Path = DEFAULT_MODEL) -> Model:
-    """A bundled model by its name, or a model folder by its path; both files' sha256 are checked.
+    """A model by its name, bundled or in the store, or a model folder by its path.
+
+    Every file that the manifest names must be there, and each is checked when its bytes are read;
+    the labels and an encoder of up to 64 MiB already now (`damages` in `store.py` checks all).
 
     Raises:
         ModelError: no such model, an unreadable manifest, a missing file, a wrong sha256, or
             weights that lie in other files.
     """
-    folder = BUNDLED / str(name_or_path)
-    if str(name_or_path) not in bundled_models():
-        folder = Path(name_or_path)
-    # Path.is_file raises where the name is too long.
-    if not os.path.isfile(folder / "model.toml"):  # noqa: PTH113
-        raise ModelError(
-            f"model {str(name_or_path)!r}: neither a bundled model ({', '.join(bundled_models())}) "
-            "nor a folder with a model.toml; give one of them"
-        )
+    folder = _find(str(name_or_path))
     model = Model(folder, read_manifest(folder / "model.toml"))
-    model.onnx()
+    sizes = {name: model.path(name).stat().st_size for name in model.sums}
+    if sizes["model.onnx"] <= CHECKED_AT_LOAD_BYTES:
+        model.onnx()
     if model.manifest.labels_sha256:
         model.file("labels.safetensors")
     return model
 
 
+def _find(name: str) -> Path:
+    stored = stored_models()
+    if name in bundled_models():
+        return BUNDLED / name
+    if name in stored:
+        return models_folder() / name
+    # Path.is_file raises where the name is too long.
+    if os.path.isfile(Path(name, "model.toml")):  # noqa: PTH113
+        return Path(name)
+    have = f", nor one of the store ({', '.join(stored)})" if stored else ""
+    raise ModelError(
+        f"model {name!r}: neither a bundled model ({', '.join(bundled_models())}){have} "
+        "nor a folder with a model.toml; give one of them, or get one with `saccade models add`"
+    )
+
+
 def read_manifest(path: Path) -> Manifest:
+    """The manifest of a model folder.
+
+    Raises:
+        ModelError: it cannot be read, or is none.
+    """
     try:
         return msgspec.toml.decode(path.read_bytes(), type=Manifest)
     except (ValueError, RecursionError, OSError) as error:

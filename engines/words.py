@@ -88,15 +88,15 @@ def word_key(word: str) -> str:
 
 def check_groups(names: Sequence[str], groups: dict[str, tuple[str, ...]]) -> None:
     """Raises LabelError where a group has no or unknown labels, or one that is in two groups."""
-    group_of: dict[str, str] = {}
+    known, group_of = {*names}, dict[str, str]()
     for group, members in groups.items():
         for name in members:
-            if name not in names:
+            if name not in known:
                 raise LabelError(f"group {group!r}: {name!r} is no label; name it among them too")
             if name in group_of:
                 raise LabelError(f"label {name!r}: in two groups, {group_of[name]!r} and {group!r}")
             group_of[name] = group
-        if not members or (group in names and group not in members):
+        if not members or (group in known and group not in members):
             what = "is called as a label outside it" if members else "has no labels"
             raise LabelError(f"group {group!r}: {what}; a group's form is 'vehicle: car, truck'")
 
@@ -132,6 +132,11 @@ def _words(statements: Iterable[tuple[str, str]]) -> Words:
     labels: list[Label] = []
     groups: dict[str, tuple[str, ...]] = {}
     for group, text in statements:
+        if "," in group:
+            raise LabelError(
+                f"group {group!r}: a comma in its name; set labels and groups apart by ';', such "
+                "as 'cup; vehicle: car, truck'"
+            )
         labels.append(_label(text))
         if group:
             groups[group] = (*groups.get(group, ()), labels[-1].name)

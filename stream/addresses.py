@@ -1,7 +1,7 @@
 """Where results go and come from: `zmq://127.0.0.1:5556`, `tcp://...`, `ipc:///path`.
 
 Loopback is the default and, without keys, the only place to bind: whoever can reach the port can
-read what the camera sees.
+read what the camera sees, or at the control socket change the words.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def parse_address(address: str) -> Address:
 
 
 def bind_address(address: str) -> Address:
-    """Where a publisher may bind: loopback or ipc. Port 0 takes a free one.
+    """Where a publisher or a control socket may bind: loopback or ipc. Port 0 takes a free one.
 
     Raises:
         SaccadeError: a bad address, a name, or a place that other machines can reach.
@@ -91,8 +91,8 @@ def bind_address(address: str) -> Address:
         )
     if ip is None or not ip.is_loopback:
         raise SaccadeError(
-            f"address {address!r}: other machines could read it and this version has no keys "
-            f"(CURVE); bind to 127.0.0.1 and reach it through an SSH tunnel"
+            f"address {address!r}: other machines could reach it and this version has no keys "
+            f"(CURVE); bind to 127.0.0.1 and come through an SSH tunnel"
         )
     return parsed
 

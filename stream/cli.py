@@ -12,12 +12,15 @@ from typing import Annotated, Any, Optional
 import typer
 
 from saccade.camera.errors import SaccadeError, printable
+from saccade.stream.control_commands import add_control_commands
 from saccade.stream.doctor_command import add_doctor_command
 from saccade.stream.engine_commands import add_engine_commands
 from saccade.stream.file_commands import add_file_commands
 from saccade.stream.label_commands import add_label_commands
+from saccade.stream.model_commands import add_model_commands
 from saccade.stream.options import (
     Background,
+    ControlAddress,
     Count,
     Engine,
     EngineName,
@@ -31,9 +34,15 @@ from saccade.stream.options import (
     Precision,
     Refractory,
     Roi,
+    Scores,
+    ScoresName,
+    Smooth,
     Stride,
+    Template,
     Text,
     To,
+    Unknown,
+    Vote,
     Window,
 )
 
@@ -46,9 +55,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 add_file_commands(app)
-add_doctor_command(app)
-add_engine_commands(app)
+add_control_commands(app)
 add_label_commands(app)
+add_engine_commands(app)
+add_doctor_command(app)
+add_model_commands(app)
 
 DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
 
@@ -58,7 +69,10 @@ def run(
     source: Annotated[str, typer.Argument(help="A recording of any format, read by content.")],
     labels: Annotated[
         Text,
-        typer.Option(help="Words set apart by commas, or a file with one a line; all by default."),
+        typer.Option(
+            help="Words set apart by commas, 'vehicle: car, truck; cup | mug' in groups and with "
+            "synonyms, a file with one a line, or a bank (.safetensors). [default: all]"
+        ),
     ] = None,
     window: Window = None,
     count: Count = None,
@@ -106,6 +120,12 @@ def run(
     max_rate: MaxRate = None,
     engine: EngineName = Engine.auto,
     precision: Precision = None,
+    scores: Scores = ScoresName.softmax,
+    unknown: Unknown = None,
+    smooth: Smooth = None,
+    vote: Vote = None,
+    template: Template = None,
+    control: ControlAddress = None,
 ) -> None:
     """Label a recording and publish the labels."""
     from saccade.stream.run import RunOptions, run_source
@@ -140,6 +160,12 @@ def run(
         max_rate=max_rate,
         engine=engine.value,
         precision=precision.value if precision else None,
+        scores=scores.value,
+        unknown=unknown,
+        smooth=smooth,
+        vote=vote,
+        template=tuple(template or ()),
+        control=control,
     )
     dropped = run_source(options)
     if dropped and fail_on_drop:
@@ -208,6 +234,9 @@ def _refuse(message: str) -> None:
 
 
 def _refuse_usage(error: Any) -> None:
+    if type(error).__name__ == "NoArgsIsHelpError":  # a group's name alone: its message is the help
+        typer.echo(error.format_message(), err=True)
+        return
     message = " ".join(error.format_message().split()).rstrip(".")
     context = getattr(error, "ctx", None)
     if message:  # none after `saccade` alone: the help was printed

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from saccade.camera.errors import printable
+from saccade.stream.lines import best_text, score_text
 from saccade.stream.pipeline import Pipeline
 from saccade.stream.prediction import Prediction
 
@@ -48,6 +49,8 @@ class Display:
             stderr=to_stderr, markup=False, emoji=False, highlight=False, soft_wrap=True
         )
         self._first_us: int | None = None
+        self._rev = 0  # of the words shown last
+        self._scores = pipeline.words.scoring.kind
         self._drawn = -math.inf
         self._last: Prediction | None = None
         self._live: Live | None = None
@@ -103,8 +106,11 @@ class Display:
         self._last = None
         if self._live is not None:
             self._live.update(self.panel(prediction), refresh=True)
-        else:
-            self._print(self._line(prediction))
+            return
+        if prediction.vocabulary_rev != self._rev:
+            self._rev = prediction.vocabulary_rev
+            self._print(f"words changed, {self._rev}: {_some(prediction.bank.names)}", style="bold")
+        self._print(self._line(prediction))
 
     def _print(self, text: str, style: str = "") -> None:
         # As Text: a console given by the caller may read markup in strings.
@@ -114,9 +120,12 @@ class Display:
         return (prediction.t_end_us - (self._first_us or 0)) / 1e6
 
     def _line(self, prediction: Prediction) -> str:
-        best = "  ".join(
-            f"{printable(label)} {score:.0%}"
-            for label, score in list(zip(prediction.labels, prediction.scores, strict=True))[:3]
+        best = best_text(
+            prediction.labels,
+            prediction.scores,
+            prediction.groups,
+            prediction.group_scores,
+            self._scores,
         )
         return (
             f"{self._seconds(prediction):8.3f} s  {best}  |  {prediction.n_events} events, "
@@ -148,14 +157,19 @@ class Display:
         for rank, (label, score) in enumerate(
             zip(prediction.labels, prediction.scores, strict=True)
         ):
-            bar = [ProgressBar(total=1.0, completed=score, width=bar_width)] if bar_width else []
+            done = max(0.0, score)  # a cosine may be below
+            bar = [ProgressBar(total=1.0, completed=done, width=bar_width)] if bar_width else []
             style = "bold green" if rank == 0 else ""
             table.add_row(
-                Text(printable(label), style=style), *bar, Text(f"{score:.1%}", style=style)
+                Text(printable(label), style=style),
+                *bar,
+                Text(score_text(score, self._scores, digits=1), style=style),
             )
         return table
 
     def _facts(self, prediction: Prediction) -> list[str]:
+        best = list(zip(prediction.groups, prediction.group_scores, strict=True))[:1]
+        changes = prediction.vocabulary_rev
         return [
             f"t {self._seconds(prediction):.3f} s",
             f"{prediction.n_events:,} events in "
@@ -163,6 +177,11 @@ class Display:
             f"latency {prediction.timing.latency_us / 1000:.1f} ms",
             f"backlog {self._pipeline.backlog}",
             self._dropped(prediction),
+            *(
+                f"group {printable(group)} {score_text(score, self._scores)}"
+                for group, score in best
+            ),
+            *([f"words changed {changes}x"] if changes else []),
         ]
 
     @staticmethod
@@ -191,6 +210,12 @@ class Display:
             f"event to label, ms: p50 {latency.p50 / 1000:.2f}, p90 {latency.p90 / 1000:.2f}, "
             f"p99 {latency.p99 / 1000:.2f}, max {latency.max / 1000:.2f}"
         )
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of many names."""
+    shown = ", ".join(map(printable, names[:8]))
+    return f"{shown}, ... ({len(names)})" if len(names) > 8 else shown
 
 
 def _listed(counts: Mapping[str, int]) -> str:

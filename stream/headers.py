@@ -91,12 +91,21 @@ class ResultHeader(Header, frozen=True, kw_only=True):
 
 
 class LabelHeader(ResultHeader, frozen=True, kw_only=True):
-    """The labels of one slice, best first; `scores` has one number for each of them."""
+    """The labels of one slice, best first; `scores` has one number for each of them.
+
+    Attributes:
+        vocabulary_rev: `rev` of the vocabulary that all of its labels are of. That vocabulary was
+            sent before this message, and never falls within a run.
+        labels: names of the vocabulary, or first "unknown" where its threshold says so.
+        groups, group_scores: the best groups, where the vocabulary has groups.
+    """
 
     type: Literal["label"] = "label"
     vocabulary_rev: Count = 0
     labels: list[str] = msgspec.field(default_factory=list[str])
     scores: list[float] = msgspec.field(default_factory=list[float])
+    groups: list[str] = msgspec.field(default_factory=list[str])
+    group_scores: list[float] = msgspec.field(default_factory=list[float])
 
 
 class EmbeddingHeader(ResultHeader, frozen=True, kw_only=True):
@@ -138,11 +147,22 @@ class StatusHeader(Header, frozen=True, kw_only=True):
 
 
 class VocabularyHeader(Header, frozen=True, kw_only=True):
-    """All the labels there are to choose from; `rev` is `vocabulary_rev` in the label headers."""
+    """All the labels there are to choose from, sent at the start and after each change.
+
+    Attributes:
+        rev: `vocabulary_rev` in the label headers. A revision that scored no slice is not sent.
+        scores: what scores are: "softmax", probabilities over these labels, "cosine", or "votes",
+            the share of the last slices in which the label was the best.
+        unknown: a best score below this made "unknown" the first label; None for no threshold.
+        groups: names of labels by the name of their group.
+    """
 
     type: Literal["vocabulary"] = "vocabulary"
     rev: Count = 0
     labels: list[str] = msgspec.field(default_factory=list[str])
+    scores: str = "softmax"
+    unknown: float | None = None
+    groups: dict[str, list[str]] = msgspec.field(default_factory=dict[str, list[str]])
     space: str = ""
     model: str = ""
     model_sha: str = ""

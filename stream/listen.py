@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import msgspec
 
 from saccade.camera.errors import SaccadeError, printable
+from saccade.stream.lines import best_text
 from saccade.stream.subscriber import Subscriber
-from saccade.stream.wire import LabelHeader, Message
+from saccade.stream.wire import LabelHeader, Message, VocabularyHeader
 
 
 def listen_to(
@@ -32,12 +33,20 @@ def listen_to(
     seen = 0
     with (
         _sigterm_like_ctrl_c(),
-        Subscriber(address, timeout_s=timeout_s or None, until_end=until_end) as subscriber,
+        Subscriber(
+            address, ("label/", "vocabulary/"), timeout_s=timeout_s or None, until_end=until_end
+        ) as subscriber,
     ):
+        kinds: dict[str, str] = {}  # of scores, by stream
         try:
             for message in subscriber:
+                header = message.header
+                if isinstance(header, VocabularyHeader):
+                    kinds[header.stream] = header.scores
+                    continue
                 seen += 1
-                print(printable(_json(message) if as_json else _line(message)), flush=True)
+                kind = kinds.get(header.stream, "softmax")
+                print(printable(_json(message) if as_json else _line(message, kind)), flush=True)
                 if seen == count:
                     break
             else:
@@ -46,9 +55,14 @@ def listen_to(
         except KeyboardInterrupt:
             pass
         print(
-            f"{seen} labels, {subscriber.gaps} missing, {subscriber.malformed} malformed",
+            f"{seen} labels, {_missing(subscriber)} missing, {subscriber.malformed} malformed",
             file=sys.stderr,
         )
+
+
+def _missing(subscriber: Subscriber) -> int:
+    """Labels that were lost; vocabularies are not labels."""
+    return sum(n for topic, n in subscriber.gaps_by_topic.items() if "label/" in topic)
 
 
 @contextlib.contextmanager
@@ -66,13 +80,10 @@ def _json(message: Message) -> str:
     return msgspec.json.encode({"topic": message.topic, **fields}).decode()
 
 
-def _line(message: Message) -> str:
+def _line(message: Message, kind: str) -> str:
     header = message.header
     assert isinstance(header, LabelHeader)
-    best = "  ".join(
-        f"{label} {score:.0%}"
-        for label, score in list(zip(header.labels, header.scores, strict=True))[:3]
-    )
+    best = best_text(header.labels, header.scores, header.groups, header.group_scores, kind)
     return (
         f"{header.stream} #{header.seq}  {best}  |  {header.n_events} events, "
         f"{header.t_begin_us}-{header.t_end_us} us"

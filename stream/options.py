@@ -53,6 +53,15 @@ Precision = Annotated[
     Optional[PrecisionName],  # noqa: UP007
     typer.Option("--precision", help="Of the encoder. [default: fp16 on a GPU, fp32 on the CPU]"),
 ]
+
+
+class ScoresName(str, Enum):
+    """Values of --scores."""
+
+    softmax = "softmax"
+    cosine = "cosine"
+
+
 Geometry = Annotated[
     Text,
     typer.Option(help="Sensor size WIDTHxHEIGHT, for recordings that do not say it."),
@@ -68,7 +77,50 @@ To = Annotated[
 Window = Annotated[Text, typer.Option(help="Slice by time: 30ms, 500us, 1s. [default: 30ms]")]
 Count = Annotated[Whole, typer.Option(help="Slice by number of events instead, such as 30000.")]
 Stride = Annotated[Text, typer.Option(help="From slice to slice: a time, or events with --count.")]
-ModelName = Annotated[str, typer.Option(help="A bundled model's name or a model folder.")]
+ModelName = Annotated[str, typer.Option(help="A name of `saccade models list`, or a folder.")]
+
+Scores = Annotated[
+    ScoresName,
+    typer.Option(help="Probabilities over the words in use, or raw cosines."),
+]
+Unknown = Annotated[
+    Optional[float],  # noqa: UP007
+    typer.Option(
+        metavar="THRESHOLD",
+        help="Say 'unknown' where the best score is below this, of whichever --scores.",
+    ),
+]
+Smooth = Annotated[
+    Text,
+    typer.Option(
+        help="Label the mean embedding of about this time, 200ms: a change shows up to 0.7 of it "
+        "later. [default: off]"
+    ),
+]
+Vote = Annotated[
+    Whole,
+    typer.Option(
+        help="The label that was best most often in so many slices: a change shows half as many "
+        "slices later. [default: off]"
+    ),
+]
+Template = Annotated[
+    Optional[list[str]],  # noqa: UP007
+    typer.Option(
+        metavar="NAME|TEXT",
+        help="The prompt for words that the model has no embedding of: a set's name, or a text "
+        "with {}; repeatable. [default: the model's]",
+    ),
+]
+ControlAddress = Annotated[
+    Text,
+    typer.Option(
+        "--control",
+        metavar="URI",
+        help="Take commands such as other words while it runs, at zmq://127.0.0.1:5558 or "
+        "ipc://PATH. Whoever reaches it can change the run. [default: off]",
+    ),
+]
 
 Roi = Annotated[
     Text,

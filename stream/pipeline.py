@@ -5,37 +5,29 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
 
 from saccade.camera.errors import RecordingError, SaccadeError
-from saccade.camera.filters import EventFilter, FilterSpec, RateLimit
-from saccade.camera.frames import FrameKind, FrameMaker
-from saccade.camera.fused import make_framer
-from saccade.camera.recordings import Recording, open_recording
-from saccade.camera.seeking import Section
+from saccade.camera.filters import FilterSpec
+from saccade.camera.frames import FrameKind
+from saccade.camera.fused import FramedSlice
+from saccade.camera.recordings import Recording
+from saccade.camera.slicing import Slice, Window
 from saccade.engines.choose import engine_for
 from saccade.engines.engine import Engine
-from saccade.engines.labels import LabelScorer, read_labels
+from saccade.engines.labels import LabelBank
 from saccade.engines.models import DEFAULT_MODEL, Model, load_model
 from saccade.engines.reporting import Report, silent
-from saccade.stream.durations import parse_section_us, parse_speed
-from saccade.stream.prediction import Encoded, Framed, Prediction, Timing
-from saccade.stream.prefetch import Prefetch
-from saccade.stream.replay import Replay, Sieve, TimedSlice
-from saccade.stream.settings import check_geometry_pair, check_whole, make_slicer
-from saccade.stream.stages import encode, make_frames
+from saccade.engines.scoring import Scores
+from saccade.stream.chain import Chain
+from saccade.stream.live_words import LiveWords
+from saccade.stream.opening import make_plan, open_source
+from saccade.stream.prediction import Encoded, Prediction
+from saccade.stream.settings import make_scoring
+from saccade.stream.stages import predict
 from saccade.stream.statistics import Latencies, Ledger, Summary
-
-T = TypeVar("T")
-
-SLICE_QUEUE = 8  # slices that may wait for a frame, and how much memory they may hold:
-SLICE_QUEUE_BYTES = 256 << 20
-FRAME_QUEUE = 2  # frames, and results, that may wait
-#: At a set speed a slice that left the source this long ago is dropped where a newer one waits.
-BUDGET_US = 50_000
 
 
 class Pipeline:
@@ -56,7 +48,7 @@ class Pipeline:
         source: str | Path | Recording,
         *,
         model: str | Path | Model = DEFAULT_MODEL,
-        labels: str | Sequence[str] | None = None,
+        labels: str | Sequence[str] | LabelBank | None = None,
         window: str | int | None = None,
         count: int | None = None,
         stride: str | int | None = None,
@@ -64,6 +56,11 @@ class Pipeline:
         speed: float | str = "max",
         loop: bool = False,
         top: int = 5,
+        scores: Scores = "softmax",
+        unknown: float | None = None,
+        smooth: str | int | None = None,
+        vote: int | None = None,
+        template: str | Sequence[str] = (),
         engine: Engine | str = "onnx",
         precision: str | None = None,
         geometry: tuple[int, int] | None = None,
@@ -78,7 +75,8 @@ class Pipeline:
         Args:
             source: a recording's path, or an open recording (then closing it is the caller's).
             model: a bundled model's name, a model folder, or a loaded model.
-            labels: words of the model's bank, a sequence or as `--labels` takes them; None is all.
+            labels: words, a sequence or as `--labels` takes them, or a bank; None is all of the
+                model's own.
             window: length of a slice, "30ms" or microseconds; 30 ms when `count` is None too.
             count: events per slice, instead of a window.
             stride: from one slice to the next, a duration with `window`, events with `count`; by
@@ -87,6 +85,14 @@ class Pipeline:
             speed: 1.0 replays in real time, "max" as fast as the stages go.
             loop: begins again at the end, its clock going on.
             top: labels per prediction.
+            scores: "softmax", probabilities over the words in use, or "cosine".
+            unknown: a best score below this puts "unknown" first.
+            smooth: labels are those of the mean embedding with this time constant, "200ms" or
+                microseconds: a change is seen up to 0.7 of it later.
+            vote: labels are those that were best most often in so many slices: a change is seen
+                half as many slices later.
+            template: what words are put into that the model has no embedding of: a set's name,
+                a text with `{}`, or several of these.
             engine: "onnx", "tensorrt", "torch", "auto", or an open engine (then closing it is the
                 caller's).
             precision: "fp32", "fp16" or "int8"; by default what suits the engine.
@@ -100,41 +106,28 @@ class Pipeline:
         Raises:
             SaccadeError: a setting, the source, the model or the labels are refused, in one line.
         """
-        slicer = make_slicer(window, count, stride)
-        check_whole("top", top)
-        check_geometry_pair(geometry)
-        replay_speed = parse_speed(speed)
-        section = parse_section_us(start, stop)
-        limit = None if max_rate is None else RateLimit(max_rate)
+        plan = make_plan(
+            window, count, stride, speed, loop, geometry, start, stop, filters, max_rate
+        )
+        scoring = make_scoring(top, scores, unknown, smooth, vote, template)
         self.model = model if isinstance(model, Model) else load_model(model)
-        bank = self.model.labels()
-        if labels is not None:
-            bank = bank.select(read_labels(labels) if isinstance(labels, str) else labels)
-        self.bank = bank
+        self.words = LiveWords(self.model, labels, scoring)
         self.ledger = Ledger()
-        self._scorer = LabelScorer(bank, self.model.manifest.embedding.scale, top)
         spec = self.model.frame_spec(frame)
         self._owns_engine = isinstance(engine, str)
         self._engine, self.engine_note = engine_for(engine, self.model, precision, report=report)
         # The last thing to be opened, so that nothing refused above leaves it open.
-        self._owned = isinstance(source, str | Path)
-        opened = open_recording(source, geometry) if isinstance(source, str | Path) else source
-        self.recording: Recording = opened
         try:
-            self._frame_maker = FrameMaker(opened.width, opened.height, spec)
-            chosen = EventFilter(opened.width, opened.height, filters) if filters else None
+            self._source = open_source(source, plan, spec, self._over_rate)
         except SaccadeError:
-            self._release()
+            self._close_engine()
             raise
-        sieve = Sieve(chosen, limit, lambda cut: self.ledger.drop(cut.first, cut.last, "rate"))
-        part = Section(opened, *section)
-        counted = part.whole and not loop and chosen is None
-        framer = make_framer(self._frame_maker, slicer) if counted else None
-        self._replay = Replay(part, slicer, replay_speed, loop, sieve, framer)
-        self._drops = not math.isinf(replay_speed)
+        self.recording = self._source.recording
+        self._replay = self._source.replay
+        self._drops = not math.isinf(plan.speed)
         self.latencies = Latencies()
         self.labelled = 0
-        self._stages: list[Prefetch[TimedSlice] | Prefetch[Framed] | Prefetch[Encoded]] = []
+        self._chain: Chain | None = None
         self._started = self._ended = 0.0
         self._exhausted = self._broken_off = False
         self._closing = threading.Lock()
@@ -163,7 +156,14 @@ class Pipeline:
             )
         self._started = time.monotonic()
         try:
-            for seq, encoded in enumerate(self._encoded()):
+            self._chain = Chain(
+                self._replay,
+                self._source.frame_maker,
+                self._engine,
+                self.words,
+                self._behind if self._drops else None,
+            )
+            for seq, encoded in enumerate(self._chain):
                 yield self._predict(seq, encoded)
             self._exhausted = not self._broken_off
         except RecordingError:
@@ -172,71 +172,22 @@ class Pipeline:
         finally:
             self.close()
 
-    def _encoded(self) -> Prefetch[Encoded]:
-        slices = Prefetch(
-            self._replay,
-            SLICE_QUEUE,
-            name="decode",
-            on_drop=self._dropper(lambda timed: timed),
-            stale=_stale,
-            max_bytes=SLICE_QUEUE_BYTES,
-            nbytes=lambda timed: timed.cut.nbytes,
-        )
-        frames = Prefetch(
-            make_frames(self._frame_maker, slices),
-            FRAME_QUEUE,
-            name="frame",
-            on_drop=self._dropper(lambda framed: framed.timed),
-            stale=lambda framed: _stale(framed.timed),
-        )
-        encoded = Prefetch(
-            encode(self._engine, self._scorer, frames),
-            FRAME_QUEUE,
-            name="encode",
-            on_drop=self._dropper(lambda encoded: encoded.framed.timed),
-            stale=lambda encoded: _stale(encoded.framed.timed),
-        )
-        self._stages = [slices, frames, encoded]
-        return encoded
-
-    def _dropper(self, timed_of: Callable[[T], TimedSlice]) -> Callable[[T], None] | None:
-        if not self._drops:
-            return None
-
-        def drop(item: T) -> None:
-            cut = timed_of(item).cut
-            self.ledger.drop(cut.first, cut.last)
-
-        return drop
-
     def _predict(self, seq: int, encoded: Encoded) -> Prediction:
-        timed = encoded.framed.timed
-        cut = timed.cut
-        dropped = self.ledger.publish(cut.first, cut.last)
-        dropped |= timed.refused
-        published_ns = time.monotonic_ns()
-        latency_us = (published_ns - timed.received_ns) / 1000
-        self.latencies.add(latency_us)
+        prediction = predict(seq, encoded, self.ledger)
+        self.latencies.add(prediction.timing.latency_us)
         self.labelled += 1
-        stage_us = {
-            "decode": timed.decode_us,
-            "frame": encoded.framed.frame_us,
-            "encode": encoded.encode_us,
-            "label": encoded.label_us,
-        }
-        return Prediction(
-            seq=seq,
-            t_begin_us=cut.t_begin_us,
-            t_end_us=cut.t_end_us,
-            t_last_us=cut.t_last_us,
-            n_events=cut.n_events,
-            labels=encoded.labels,
-            scores=encoded.scores,
-            embedding=encoded.embedding,
-            frame=encoded.framed.frame,
-            dropped=dropped,
-            timing=Timing(timed.received_ns, published_ns, latency_us, stage_us),
-        )
+        return prediction
+
+    def set_labels(self, labels: str | Sequence[str]) -> int:
+        """Sets other words while it runs, from any thread; gives their revision.
+
+        They are made in the calling thread, then taken up as a whole: slices scored from now on
+        carry this `vocabulary_rev`, those before are not touched, and none is lost or waits.
+
+        Raises:
+            SaccadeError: the words are refused, or the run has ended: nothing was changed.
+        """
+        return self.words.change(labels).rev
 
     def stop(self) -> None:
         """Ends in good order: slices that have left the source are labelled, then it is over."""
@@ -259,26 +210,36 @@ class Pipeline:
 
     def _end(self) -> None:
         self._replay.stop()
-        for stage in self._stages:
-            stage.cancel()
-        for stage in self._stages:
-            stage.close()
+        if self._chain is not None:
+            self._chain.close()
         if not self._exhausted:  # what is neither published nor known as dropped was on its way
             self.ledger.drop(0, self._replay.events)
         self.ledger.close(self._replay.events)
         self._ended = time.monotonic()
-        self._release()
+        self.words.end()
+        self._close_engine()
+        if self._source.owned:
+            self.recording.close()
 
-    def _release(self) -> None:
+    def _close_engine(self) -> None:
         if self._owns_engine:
             self._engine.close()
-        if self._owned:
-            self.recording.close()
+
+    def _over_rate(self, cut: Window) -> None:
+        self.ledger.drop(cut.first, cut.last, "rate")
+
+    def _behind(self, cut: Slice | FramedSlice) -> None:
+        self.ledger.drop(cut.first, cut.last)
+
+    @property
+    def bank(self) -> LabelBank:
+        """The words in use."""
+        return self.words.now.bank
 
     @property
     def backlog(self) -> int:
         """Slices that wait between two stages now."""
-        return sum(stage.backlog for stage in self._stages)
+        return 0 if self._chain is None else self._chain.backlog
 
     @property
     def summary(self) -> Summary:
@@ -299,9 +260,5 @@ class Pipeline:
             latency_us=self.latencies.summary(),
             seconds=round(ended - self._started, 6) if self._started else 0.0,
             filtered=filtered,
-            saturated=self._frame_maker.saturated,
+            saturated=self._source.frame_maker.saturated,
         )
-
-
-def _stale(timed: TimedSlice) -> bool:
-    return time.monotonic_ns() - timed.left_ns > BUDGET_US * 1000

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from saccade.engines.labels import LabelBank
+from saccade.stream.live_words import Ranked
 from saccade.stream.replay import TimedSlice
 
 
@@ -36,9 +38,13 @@ class Prediction:
         t_begin_us, t_end_us: the slice's window [begin, end), microseconds of the sensor's clock.
         t_last_us: time of its last event (the window's end where it has none).
         n_events: events in the slice.
-        labels: the best labels, best first.
-        scores: their probabilities over all labels in use.
-        embedding: float32 [dimension], L2-normalised, in the model's space.
+        labels: the best labels, best first; "unknown" first where a threshold says so.
+        scores: their probabilities over all labels in use, or their cosines.
+        groups, group_scores: the same of the words' groups; empty where they have none.
+        vocabulary_rev: how often the words had been changed when they scored this slice.
+        bank: those words.
+        embedding: float32 [dimension], L2-normalised, in the model's space; of this slice alone,
+            however labels are smoothed.
         frame: float32 [size, size], what the encoder saw.
         dropped: events lost so far by stage: source, filter, queue, slice, rate,
             publish.
@@ -52,6 +58,10 @@ class Prediction:
     n_events: int
     labels: tuple[str, ...]
     scores: tuple[float, ...]
+    groups: tuple[str, ...]
+    group_scores: tuple[float, ...]
+    vocabulary_rev: int
+    bank: LabelBank
     embedding: NDArray[np.float32]
     frame: NDArray[np.float32]
     dropped: dict[str, int]
@@ -73,7 +83,6 @@ class Encoded:
 
     framed: Framed
     embedding: NDArray[np.float32]
-    labels: tuple[str, ...]
-    scores: tuple[float, ...]
+    ranked: Ranked
     encode_us: float
     label_us: float

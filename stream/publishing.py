@@ -5,20 +5,21 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from saccade.stream.headers import (
-    Dropped,
-    EmbeddingHeader,
-    LabelHeader,
-    StatusHeader,
-    VocabularyHeader,
-)
+import msgspec
+
+from saccade.engines.labels import LabelBank
+from saccade.stream.headers import Dropped, EmbeddingHeader, LabelHeader, VocabularyHeader
+from saccade.stream.heartbeat import Heartbeat
 from saccade.stream.pipeline import Pipeline
 from saccade.stream.prediction import Prediction
 from saccade.stream.publisher import Publisher
+from saccade.stream.wire import encode
 
 #: A recording can be over in milliseconds: a subscriber that was already waiting gets this long
 #: from the bind to be connected. It tries again every 100 ms by ZeroMQ's default.
 SETTLE_S = 0.3
+#: What a label header has besides labels and groups, at most.
+REST_BYTES = 2048
 
 
 class Publishing:
@@ -41,24 +42,15 @@ class Publishing:
         self._bound = time.monotonic()
         self._wait_for = wait_for
         self._pipeline: Pipeline | None = None
-        self._rate = 0.0
-        self._before = (0.0, 0)
-        self._delay_us = 0.0
+        self._rev = 0  # of the vocabulary sent last
 
     def start(self, pipeline: Pipeline) -> None:
         """Announces the vocabulary, then waits for subscribers."""
         self._pipeline = pipeline
-        manifest = pipeline.model.manifest
-        self._publisher.publish_vocabulary(
-            VocabularyHeader(
-                rev=0,
-                labels=list(pipeline.bank.names),
-                space=manifest.embedding.space,
-                model=manifest.name,
-                model_sha=manifest.sha256,
-            )
-        )
-        self._publisher.status = self._status
+        pipeline.words.guard(self._refuse_long)
+        now = pipeline.words.now
+        self._publish_words(now.rev, now.bank)
+        self._publisher.status = Heartbeat(pipeline, self._bound)
         if self._wait_for:
             self._publisher.wait_for_subscriber(None, self._wait_for)
         else:
@@ -66,11 +58,12 @@ class Publishing:
             self._publisher.wait_for_subscriber(max(0.0, left))
 
     def write(self, prediction: Prediction) -> None:
-        """Sends the labels, and the embedding where somebody may want it."""
+        """Sends the labels, and the embedding; before, the words where they are others now."""
         assert self._pipeline is not None
         manifest = self._pipeline.model.manifest
         timing = prediction.timing
-        self._delay_us = timing.latency_us
+        if prediction.vocabulary_rev != self._rev:
+            self._publish_words(prediction.vocabulary_rev, prediction.bank)
         common: dict[str, Any] = {
             "t_begin_us": prediction.t_begin_us,
             "t_end_us": prediction.t_end_us,
@@ -86,31 +79,54 @@ class Publishing:
             "stage_us": timing.stage_us,
         }
         self._publisher.publish_label(
-            LabelHeader(**common, labels=list(prediction.labels), scores=list(prediction.scores))
+            LabelHeader(
+                **common,
+                vocabulary_rev=prediction.vocabulary_rev,
+                labels=list(prediction.labels),
+                scores=list(prediction.scores),
+                groups=list(prediction.groups),
+                group_scores=list(prediction.group_scores),
+            )
         )
         self._publisher.publish_embedding(EmbeddingHeader(**common), prediction.embedding)
 
-    def _status(self) -> StatusHeader:
+    def _publish_words(self, rev: int, bank: LabelBank) -> None:
+        self._rev = rev
+        self._publisher.publish_vocabulary(self._vocabulary(rev, bank))
+
+    def _vocabulary(self, rev: int, bank: LabelBank) -> VocabularyHeader:
         assert self._pipeline is not None
-        summary = self._pipeline.summary
-        now, (then, events) = time.monotonic(), self._before
-        if then and now > then:
-            self._rate = (summary.events_in - events) / (now - then)
-        self._before = now, summary.events_in
-        return StatusHeader(
-            events_in=summary.events_in,
-            events_published=summary.events_published,
-            slices=summary.slices,
-            dropped=Dropped(**summary.dropped),
-            events_pending=summary.events_in
-            - summary.events_published
-            - sum(summary.dropped.values()),
-            rate_eps=self._rate,
-            backlog=self._pipeline.backlog,
-            delay_us=self._delay_us,
-            uptime_s=now - self._bound,
-            engine=self._pipeline.engine_note,
+        manifest, scoring = self._pipeline.model.manifest, self._pipeline.words.scoring
+        return VocabularyHeader(
+            rev=rev,
+            labels=list(bank.names),
+            scores=scoring.kind,
+            unknown=scoring.unknown,
+            groups={group: list(names) for group, names in bank.groups.items()},
+            space=manifest.embedding.space,
+            model=manifest.name,
+            model_sha=manifest.sha256,
         )
+
+    def _refuse_long(self, bank: LabelBank) -> None:
+        """Refuses words that no message can hold, before they are in use."""
+        assert self._pipeline is not None
+        most = self._pipeline.words.scoring.top
+        labels, groups = (
+            sorted(names, key=lambda name: len(name.encode()), reverse=True)[:most]
+            for names in (bank.names, (*bank.groups, *bank.names) if bank.groups else ())
+        )
+        longest = LabelHeader(
+            labels=labels,
+            scores=[0.0] * len(labels),
+            groups=groups,
+            group_scores=[0.0] * len(groups),
+            model="-" * REST_BYTES,  # in place of all that does not depend on the words
+        )
+        big = 1 << 63  # what the publisher stamps is not longer than this
+        stamp: dict[str, Any] = {"stream": "-" * 64, "run": "-" * 26, "seq": big}
+        for header in (self._vocabulary(big, bank), longest):
+            encode(msgspec.structs.replace(header, published_ns=big, **stamp))
 
     def close(self) -> None:
         """Sends the last status and closes the socket."""

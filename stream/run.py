@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from saccade.camera.filters import LEARN
 from saccade.camera.frames import FrameKind
 from saccade.engines.reporting import Report
+from saccade.engines.scoring import Scores
 from saccade.stream.display import Display
 from saccade.stream.durations import parse_rate
 from saccade.stream.files import SummaryFile, refuse_overwriting
@@ -18,6 +20,9 @@ from saccade.stream.signals import Signals
 from saccade.stream.sinks import Sink, open_sinks
 from saccade.stream.wire import new_run_id
 from saccade.stream.work import shown_work
+
+if TYPE_CHECKING:
+    from saccade.stream.control import ControlServer
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +54,12 @@ class RunOptions:
     max_rate: str | None = None
     engine: str = "auto"
     precision: str | None = None
+    scores: str = "softmax"
+    unknown: float | None = None
+    smooth: str | None = None
+    vote: int | None = None
+    template: tuple[str, ...] = ()
+    control: str | None = None
 
 
 def run_source(options: RunOptions) -> int:
@@ -66,16 +77,21 @@ def run_source(options: RunOptions) -> int:
     refuse_overwriting(options.source, options.labels, options.out, options.summary, mask)
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
-        sinks = open_sinks(options.out, options.stream, new_run_id(), options.wait_for)
+        run = new_run_id()
+        sinks = open_sinks(options.out, options.stream, run, options.wait_for)
         for sink in sinks:
             stack.callback(sink.close)
+        control = _open_control(options, run)
+        if control is not None:
+            stack.callback(control.close)
         summary = stack.enter_context(SummaryFile(options.summary))
         with shown_work() as report:
             pipeline = stack.enter_context(_pipeline(options, signals.checking(report)))
         outputs = [sink.where for sink in sinks]
+        outputs += [f"{control.address} (control)"] if control else []
         display = Display(pipeline, outputs, to_stderr="jsonl:-" in options.out)
         try:
-            _run(pipeline, sinks, display, signals)
+            _run(pipeline, sinks, control, display, signals)
         finally:
             pipeline.close()
             summary.write(pipeline.summary)
@@ -109,11 +125,32 @@ def _pipeline(options: RunOptions, report: Report) -> Pipeline:
         engine=options.engine,
         precision=options.precision,
         report=report,
+        scores=cast(Scores, options.scores),
+        unknown=options.unknown,
+        smooth=options.smooth,
+        vote=options.vote,
+        template=options.template,
     )
 
 
-def _run(pipeline: Pipeline, sinks: list[Sink], display: Display, signals: Signals) -> None:
+def _open_control(options: RunOptions, run: str) -> ControlServer | None:
+    if options.control is None:
+        return None
+    from saccade.stream.control import ControlServer
+
+    return ControlServer(options.control, options.stream, run)
+
+
+def _run(
+    pipeline: Pipeline,
+    sinks: list[Sink],
+    control: ControlServer | None,
+    display: Display,
+    signals: Signals,
+) -> None:
     with signals.interrupting():
+        if control is not None:
+            control.start(pipeline)
         for sink in sinks:
             sink.start(pipeline)
     with display, signals.stopping(pipeline.stop):

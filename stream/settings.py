@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 from saccade.camera.errors import SaccadeError
 from saccade.camera.filters import FilterSpec, Polarity
 from saccade.camera.slicing import CountSlicer, Slicer, TimeSlicer
+from saccade.engines.scoring import Scores
 from saccade.stream.durations import parse_duration_us
+from saccade.stream.live_words import Scoring
 
 DEFAULT_WINDOW = "30ms"
 
@@ -41,6 +44,38 @@ def make_slicer(window: str | int | None, count: int | None, stride: str | int |
 
 def _microseconds(name: str, value: str | int) -> int:
     return parse_duration_us(value, name) if isinstance(value, str) else check_whole(name, value)
+
+
+def make_scoring(
+    top: int,
+    scores: str,
+    unknown: float | None,
+    smooth: str | int | None,
+    vote: int | None,
+    template: str | Sequence[str],
+) -> Scoring:
+    """How embeddings become labels; what only a model can refuse is left to it.
+
+    Args:
+        smooth: "200ms" or microseconds.
+        vote: slices, instead of `smooth`.
+
+    Raises:
+        SaccadeError: one of them is not what it has to be, or both ways to smooth are given.
+    """
+    check_whole("top", top)
+    if smooth is not None and vote is not None:
+        raise SaccadeError("smooth and vote: both given; smooth over embeddings or let slices vote")
+    scoring = Scoring(
+        top,
+        cast(Scores, scores),
+        unknown,
+        None if smooth is None else _microseconds("smooth", smooth),
+        None if vote is None else check_whole("vote", vote),
+        (template,) if isinstance(template, str) else tuple(template),
+    )
+    scoring.smoothing()
+    return scoring
 
 
 def check_whole(name: str, value: object) -> int:

@@ -90,8 +90,10 @@ class JsonLines:
             "t_begin_us": prediction.t_begin_us,
             "t_end_us": prediction.t_end_us,
             "n_events": prediction.n_events,
+            "vocabulary_rev": prediction.vocabulary_rev,
             "labels": prediction.labels,
             "scores": [round(score, 6) for score in prediction.scores],
+            **_groups(prediction),
             "dropped": prediction.dropped,
             **self._fixed,
             "timing": {
@@ -120,6 +122,14 @@ class JsonLines:
             # Every line was flushed: what fails here failed in `write`, which has said so.
             with contextlib.suppress(OSError):
                 self._file.close()
+
+
+def _groups(prediction: Prediction) -> dict[str, object]:
+    """The groups of a line, which it has where the words are in groups."""
+    if not prediction.groups:
+        return {}
+    scores = [round(score, 6) for score in prediction.group_scores]
+    return {"groups": prediction.groups, "group_scores": scores}
 
 
 def open_sinks(uris: Sequence[str], stream: str, run: str, wait_for: int = 0) -> list[Sink]:

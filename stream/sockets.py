@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket as unix
+from collections.abc import Mapping
 from pathlib import Path
 
 import zmq
@@ -13,6 +14,7 @@ from saccade.camera.errors import SaccadeError
 from saccade.stream.addresses import Address, bind_address
 
 SEND_HWM = 1000
+ROUTER_HWM = 100  # requests that wait, and replies that a client has not taken yet
 # Subscribers send nothing but subscriptions: a topic's prefix.
 _MAX_REQUEST_BYTES = 1024
 # A peer that was stopped or unplugged is let go after this long: its queue is memory of ours.
@@ -41,17 +43,41 @@ def bind_xpub(
     Raises:
         SaccadeError: a bad address, or one that is taken or not ours to bind.
     """
+    # VERBOSER passes on every subscription and its end, not only the first and the last:
+    # each new subscriber is to be answered, and all of them counted.
+    options: dict[int, int] = {zmq.SNDHWM: SEND_HWM, zmq.XPUB_VERBOSER: 1}
+    return _bind(zmq.XPUB, address, linger_ms, _MAX_REQUEST_BYTES, options)
+
+
+def bind_router(
+    address: str, linger_ms: int, max_part_bytes: int
+) -> tuple[zmq.Context[zmq.Socket[bytes]], zmq.Socket[bytes], str]:
+    """A bound ROUTER socket, as `bind_xpub`; where it is a file, only for this user.
+
+    A peer that takes no replies loses them: sending never waits.
+
+    Raises:
+        SaccadeError: a bad address, or one that is taken or not ours to bind.
+    """
+    options: dict[int, int] = {zmq.SNDHWM: ROUTER_HWM, zmq.RCVHWM: ROUTER_HWM}
+    bound = _bind(zmq.ROUTER, address, linger_ms, max_part_bytes, options)
+    if address.startswith("ipc://"):
+        Path(address.removeprefix("ipc://")).chmod(0o600)
+    return bound
+
+
+def _bind(
+    kind: int, address: str, linger_ms: int, max_part_bytes: int, options: Mapping[int, int]
+) -> tuple[zmq.Context[zmq.Socket[bytes]], zmq.Socket[bytes], str]:
     parsed = bind_address(address)
     if parsed.path:
         _check_ipc_path(address, Path(parsed.path))
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-    socket = context.socket(zmq.XPUB)
+    socket = context.socket(kind)
     try:
-        set_options(socket, parsed, linger_ms=linger_ms, max_part_bytes=_MAX_REQUEST_BYTES)
-        socket.setsockopt(zmq.SNDHWM, SEND_HWM)
-        # VERBOSER passes on every subscription and its end, not only the first and the last:
-        # each new subscriber is to be answered, and all of them counted.
-        socket.setsockopt(zmq.XPUB_VERBOSER, 1)
+        set_options(socket, parsed, linger_ms=linger_ms, max_part_bytes=max_part_bytes)
+        for option, value in options.items():
+            socket.setsockopt(option, value)
         socket.bind(parsed.endpoint)
     except zmq.ZMQError as error:
         socket.close(0)

@@ -1,4 +1,4 @@
-"""The pipeline's work on a slice: a frame, then an embedding and its labels; without threads."""
+"""The pipeline's work on a slice: frame, embedding, labels, prediction; without threads."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from saccade.camera.frames import FrameMaker
 from saccade.camera.fused import FramedSlice
 from saccade.engines.engine import Engine
-from saccade.engines.labels import LabelScorer
-from saccade.stream.prediction import Encoded, Framed
+from saccade.stream.live_words import LiveWords, Ranker
+from saccade.stream.prediction import Encoded, Framed, Prediction, Timing
 from saccade.stream.replay import TimedSlice
+from saccade.stream.statistics import Ledger
 
 
 def make_frames(maker: FrameMaker, slices: Iterable[TimedSlice]) -> Iterator[Framed]:
@@ -24,14 +25,48 @@ def make_frames(maker: FrameMaker, slices: Iterable[TimedSlice]) -> Iterator[Fra
         yield Framed(timed, frame, (time.perf_counter_ns() - started) / 1000)
 
 
-def encode(engine: Engine, scorer: LabelScorer, frames: Iterable[Framed]) -> Iterator[Encoded]:
-    """The embedding of each frame, and its best labels."""
+def encode(engine: Engine, words: LiveWords, frames: Iterable[Framed]) -> Iterator[Encoded]:
+    """The embedding of each frame, and its best labels by the words in use."""
+    ranker = Ranker(words)
     for framed in frames:
         started = time.perf_counter_ns()
         engine.input[0] = framed.frame  # copied to each channel
         engine.run(1)
         embedding = engine.output[0].copy()
         encode_us = (time.perf_counter_ns() - started) / 1000
-        labels, scores = scorer(embedding)
+        ranked = ranker(embedding, framed.timed.cut.t_end_us)
         label_us = (time.perf_counter_ns() - started) / 1000 - encode_us
-        yield Encoded(framed, embedding, labels, scores, encode_us, label_us)
+        yield Encoded(framed, embedding, ranked, encode_us, label_us)
+
+
+def predict(seq: int, encoded: Encoded, ledger: Ledger) -> Prediction:
+    """The prediction of a slice, which is published by this: its events are accounted for."""
+    framed, ranked = encoded.framed, encoded.ranked
+    timed, cut = framed.timed, framed.timed.cut
+    dropped = ledger.publish(cut.first, cut.last) | timed.refused
+    published_ns = time.monotonic_ns()
+    stage_us = {
+        "decode": timed.decode_us,
+        "frame": framed.frame_us,
+        "encode": encoded.encode_us,
+        "label": encoded.label_us,
+    }
+    return Prediction(
+        seq=seq,
+        t_begin_us=cut.t_begin_us,
+        t_end_us=cut.t_end_us,
+        t_last_us=cut.t_last_us,
+        n_events=cut.n_events,
+        labels=ranked.labels,
+        scores=ranked.scores,
+        groups=ranked.groups,
+        group_scores=ranked.group_scores,
+        vocabulary_rev=ranked.words.rev,
+        bank=ranked.words.bank,
+        embedding=encoded.embedding,
+        frame=framed.frame,
+        dropped=dropped,
+        timing=Timing(
+            timed.received_ns, published_ns, (published_ns - timed.received_ns) / 1000, stage_us
+        ),
+    )

@@ -49,7 +49,11 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class Latencies:
-    """A histogram with buckets 0.5 % wide, so that a run of any length keeps its percentiles."""
+    """A histogram with buckets 0.5 % wide, so that a run of any length keeps its percentiles.
+
+    Attributes:
+        last_us: the latency that was counted last, microseconds.
+    """
 
     _GROWTH = math.log(1.005)
 
@@ -57,12 +61,14 @@ class Latencies:
         self._buckets: dict[int, int] = {}
         self._n = 0
         self._max = 0.0
+        self.last_us = 0.0
 
     def add(self, latency_us: float) -> None:
         """Counts one latency in microseconds."""
         bucket = math.ceil(math.log(max(latency_us, 1.0)) / self._GROWTH)
         self._buckets[bucket] = self._buckets.get(bucket, 0) + 1
         self._n += 1
+        self.last_us = latency_us
         self._max = max(self._max, latency_us)
 
     def percentile(self, share: float) -> float:

@@ -195,8 +195,14 @@ def _decode_header(kind: str, stream: str, payload: bytes) -> AnyHeader:
 
 
 def _check_scores(header: AnyHeader) -> None:
-    if isinstance(header, LabelHeader) and len(header.labels) != len(header.scores):
-        raise WireError(f"{len(header.labels)} labels with {len(header.scores)} scores")
+    if not isinstance(header, LabelHeader):
+        return
+    for what, names, scores in (
+        ("labels", header.labels, header.scores),
+        ("groups", header.groups, header.group_scores),
+    ):
+        if len(names) != len(scores):
+            raise WireError(f"{len(names)} {what} with {len(scores)} scores")
 
 
 def _check_sizes(parts: Sequence[bytes]) -> None:

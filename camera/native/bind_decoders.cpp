@@ -35,10 +35,21 @@ nb::tuple read_table(const Bytes& bytes) {
                         to_numpy(std::move(table.first)), to_numpy(std::move(table.last)));
 }
 
+constexpr std::pair<const char*, saccade::Simd> kPaths[] = {{"none", saccade::Simd::kNone},
+                                                            {"neon", saccade::Simd::kNeon},
+                                                            {"avx2", saccade::Simd::kAvx2},
+                                                            {"avx512", saccade::Simd::kAvx512}};
+
 void allow_simd(const std::string& most) {
-  using saccade::Simd;
-  if (most != "none" && most != "avx2" && most != "avx512") throw nb::value_error(most.c_str());
-  saccade::allow_simd(most == "none" ? Simd::kNone : most == "avx2" ? Simd::kAvx2 : Simd::kAvx512);
+  for (const auto& [name, path] : kPaths) {
+    if (most == name) return saccade::allow_simd(path);
+  }
+  throw nb::value_error("none, neon, avx2 or avx512");
+}
+
+const char* simd() {
+  if (saccade::has_avx512()) return "avx512";
+  return saccade::has_avx2() ? "avx2" : saccade::has_neon() ? "neon" : "none";
 }
 
 }  // namespace
@@ -50,9 +61,7 @@ void bind_decoders(nb::module_& m) {
     return names;
   });
   m.def("allow_simd", &allow_simd, "most"_a);
-  m.def("simd", [] {
-    return saccade::has_avx512() ? "avx512" : saccade::has_avx2() ? "avx2" : "none";
-  });
+  m.def("simd", &simd);
   bind_decoder<saccade::Evt2Decoder, std::uint32_t, std::uint32_t>(m, "Evt2Decoder", "width"_a,
                                                                    "height"_a)
       .def("count", &count<saccade::Evt2Decoder>, "data"_a.noconvert(), "slices"_a)

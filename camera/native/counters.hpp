@@ -7,6 +7,8 @@
 #include "decoders/cpu.hpp"
 #ifdef SACCADE_X86
 #include <immintrin.h>
+#elif defined(SACCADE_NEON)
+#include <arm_neon.h>
 #endif
 
 namespace saccade {
@@ -176,7 +178,41 @@ class Counters::Adder {
     store_low(rows, row);
     for (unsigned i = 0; i < n; ++i) touched_[rows[i]] = 1;
   }
+#elif defined(SACCADE_NEON)
+  template <bool kScaled>
+  void vector_at(std::uint32_t place, std::uint32_t x, std::uint32_t mask) {
+    std::uint16_t* const at = counts_ + place;
+    if constexpr (kScaled) {
+      const std::uint32_t* const cells = cells_ + static_cast<std::size_t>(x) * n_cells_;
+      const uint32x4_t bits = vdupq_n_u32(mask);
+      for (std::uint32_t i = 0; i < n_cells_; i += 8) {
+        const uint16x4_t low = vmovn_u32(bits_in(bits, cells + i));
+        add_eight(at + i, vcombine_u16(low, vmovn_u32(bits_in(bits, cells + i + 4))));
+      }
+    } else {
+      const std::uint16_t powers[8] = {1, 2, 4, 8, 16, 32, 64, 128};
+      const uint16x8_t places = vld1q_u16(powers);
+      for (unsigned i = 0; i < 32; i += 8) {
+        const uint16x8_t byte = vdupq_n_u16(static_cast<std::uint16_t>(mask >> i & 0xff));
+        add_eight(at + i, vshrq_n_u16(vtstq_u16(byte, places), 15));
+      }
+    }
+  }
 
+  // Eight events, of 32 bits each, whose counters() takes_eights().
+  void eight(const uint32x4_t x[2], const uint32x4_t y[2], const uint32x4_t on[2]) {
+    std::uint32_t at[8], rows[8];
+    for (int i = 0; i < 2; ++i) {
+      const uint32x4_t row = scaled(y[i], to_.y_factor_);
+      const uint32x4_t line = vaddq_u32(vaddq_u32(row, row), on[i]);
+      vst1q_u32(at + 4 * i, vmlaq_n_u32(scaled(x[i], to_.x_factor_), line, stride_));
+      vst1q_u32(rows + 4 * i, row);
+    }
+    for (const std::uint32_t r : rows) touched_[r] = 1;
+    for (const std::uint32_t place : at) one_at(place);
+  }
+#endif
+#if defined(SACCADE_X86) || defined(SACCADE_NEON)
   template <bool kScaled>
   SACCADE_AVX2 void vector(std::uint32_t mask, std::uint32_t x, std::uint32_t y, std::uint32_t on) {
     vector_at<kScaled>(place(x, y, on), x, mask);
@@ -272,6 +308,21 @@ class Counters::Adder {
     std::uint16_t lanes[16];
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(lanes), lost);
     for (const std::uint16_t n : lanes) saturated_ += n;
+  }
+#elif defined(SACCADE_NEON)
+  static uint32x4_t scaled(uint32x4_t v, std::uint32_t factor) {
+    return vshrq_n_u32(vmulq_n_u32(v, factor), kShift);
+  }
+
+  static uint32x4_t bits_in(uint32x4_t bits, const std::uint32_t* cells) {
+    const uint8x16_t in = vreinterpretq_u8_u32(vandq_u32(bits, vld1q_u32(cells)));
+    return vpaddlq_u16(vpaddlq_u8(vcntq_u8(in)));
+  }
+
+  void add_eight(std::uint16_t* at, uint16x8_t n) {
+    const uint16x8_t before = vld1q_u16(at), after = vqaddq_u16(before, n);
+    vst1q_u16(at, after);
+    saturated_ += vaddvq_u16(vsubq_u16(n, vsubq_u16(after, before)));
   }
 #endif
 

@@ -120,9 +120,9 @@ class Blocks(nn.Module):
         return self.resblocks[-1](x, queries, mask, maps)
 
 
-def halve(tower: nn.Module) -> nn.Module:
-    """The tower in float16, in place; its norms keep their float32 weights."""
-    tower.half()
+def halve(tower: nn.Module, dtype: torch.dtype = torch.float16) -> nn.Module:
+    """The tower in 16 bits, in place; its norms keep their float32 weights."""
+    tower.to(dtype)
     for module in tower.modules():
         if isinstance(module, LayerNorm):
             module.float()

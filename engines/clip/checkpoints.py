@@ -97,11 +97,7 @@ def _weights(path: Path, state: dict[str, Tensor], activation: Activation | None
             "open_clip_config.json beside it"
         )
     state = {name: tensor for name, tensor in state.items() if name not in _NO_WEIGHTS}
-    if "logit_scale" not in state or state["logit_scale"].numel() != 1:
-        raise CheckpointError("no logit_scale of one number; give a whole CLIP checkpoint")
-    scale = math.exp(min(float(_float32("logit_scale", state.pop("logit_scale"))), 700))
-    if not scale:
-        raise CheckpointError("its logit_scale is so low that exp(logit_scale) is 0")
+    logit_scale = state.pop("logit_scale", None)
     arch = infer({name: tensor.shape for name, tensor in state.items()}, activation, heads)
     if image is not None:
         check({name: tensor.shape for name, tensor in image.items()}, arch.vision_shapes())
@@ -113,8 +109,17 @@ def _weights(path: Path, state: dict[str, Tensor], activation: Activation | None
         image,
         {name: tensor for name, tensor in state.items() if not name.startswith("visual.")},
         arch,
-        scale,
+        _scale(logit_scale),
     )
+
+
+def _scale(logit_scale: Tensor | None) -> float:
+    if logit_scale is None or logit_scale.numel() != 1:
+        raise CheckpointError("no logit_scale of one number; give a whole CLIP checkpoint")
+    scale = math.exp(min(float(_float32("logit_scale", logit_scale)), 700))
+    if not scale:
+        raise CheckpointError("its logit_scale is so low that exp(logit_scale) is 0")
+    return scale
 
 
 def _float32(name: str, tensor: Tensor) -> Tensor:

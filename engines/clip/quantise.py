@@ -64,8 +64,9 @@ def write_int8(
 
 def _nodes(source: Path, shape: Transformer, kept: str) -> list[str]:
     """The names of the products with the weights of `kept`, found by their shape."""
+    if not kept:
+        return []
     shapes = {
-        "": [],
         "c_proj": [(shape.hidden, shape.width)],
         "mlp": [(shape.hidden, shape.width), (shape.width, shape.hidden)],
     }[kept]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Any, cast
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from saccade.camera.errors import printable
@@ -41,7 +41,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
             f"not weights alone ({what}): reading it could run code, so it is refused; where you "
             "trust it, save its state dict as .safetensors and give that",
         ) from None
-    except (SafetensorError, Exception) as error:  # torch and zipfile have no common base
+    except Exception as error:  # torch, zipfile and safetensors have no common base
         what = f"{type(error).__name__}: {error}".strip().partition("\n")[0][:200]
         raise _error(path, f"not a file of weights ({what}); copy it again") from None
     for _ in range(3):
@@ -62,12 +62,15 @@ def _read(path: Path) -> Mapping[Any, Any]:
     zipped = zipfile.is_zipfile(path)
     if zipped:
         with zipfile.ZipFile(path) as archive:
-            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-                raise ValueError("its parts are compressed, which torch never does")
+            parts = [p for p in archive.infolist() if p.filename.split("/")[1:2] != ["code"]]
+            if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
+                raise ValueError("its tensors are compressed, which torch never does")
             if is_torchscript(archive):
                 return read_torchscript(archive)
-    # Mapped, not read: a checkpoint of three towers and an optimiser need not fit into memory.
-    content: object = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of old pickles, which it reads or refuses
+        # Mapped: a checkpoint of three towers and an optimiser need not fit into memory.
+        content: object = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     if not isinstance(content, Mapping):
         raise ValueError(f"it holds a {type(content).__name__}, not a state dict")
     return cast("Mapping[Any, Any]", content)

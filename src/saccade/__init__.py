@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from saccade.camera.recordings import open_recording as open  # noqa: A004
     from saccade.engines.labels import LabelBank
     from saccade.engines.models import load_model
+    from saccade.stream.control_client import Control, ControlError
     from saccade.stream.pipeline import Pipeline
     from saccade.stream.prediction import Prediction, Timing
     from saccade.stream.publisher import Publisher
@@ -31,6 +32,8 @@ __version__ = "0.1.0"
 
 # Names load on first use: `saccade --help` and a subscriber need neither numpy's nor the model's time.
 _HOMES = {
+    "Control": "saccade.stream.control_client",
+    "ControlError": "saccade.stream.control_client",
     "EVENT_DTYPE": "saccade.camera.events",
     "EventFilter": "saccade.camera.filters",
     "FilterSpec": "saccade.camera.filters",
@@ -53,6 +56,8 @@ _HOMES = {
 
 __all__ = [
     "EVENT_DTYPE",
+    "Control",
+    "ControlError",
     "EventFilter",
     "FilterSpec",
     "FrameMaker",

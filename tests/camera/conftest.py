@@ -7,7 +7,7 @@ import pytest
 from saccade.camera import _native
 
 
-@pytest.fixture(scope="module", params=["avx512", "avx2", "none"])
+@pytest.fixture(scope="module", params=["avx512", "avx2", "neon", "none"])
 def all_paths(request: pytest.FixtureRequest) -> Iterator[None]:
     """Runs a module's tests once for each width of instructions that the processor has."""
     _native.allow_simd(request.param)

@@ -197,7 +197,7 @@ def test_synonyms_are_found_by_name_or_alone():
     assert (chosen.names, chosen.texts, chosen.rows) == (("auto", "mug"), ("car", "mug"), (0, 1))
     chosen = BANK.select("vessel = cup | car side; moto: Motorbikes")
     assert (chosen.rows, chosen.groups) == ((0, 0, 1), {"moto": ("Motorbikes",)})
-    np.testing.assert_array_equal(chosen.embeddings, BANK.embeddings[[0, 2, 1]])
+    np.testing.assert_array_equal(chosen.embeddings, BANK.embeddings[[2, 0, 1]])
     with pytest.raises(LabelError, match="'mug': given twice, as 'cup'"):
         FULL.select("cup, mug")
     with pytest.raises(LabelError, match="'cup', 'beaker': not in|'beaker': not in"):

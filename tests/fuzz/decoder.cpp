@@ -2,7 +2,7 @@
 // constructor, MORE, are set by CMake.
 //
 // Any bytes, whole and in chunks: no crash, no read or write outside (the sanitizers say), all
-// events inside the sensor, and the same events however the bytes are cut.
+// events inside the sensor, and the same events however the bytes are cut and without wide paths.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -10,6 +10,7 @@
 
 #include HEADER
 #include "decoders/counting.hpp"
+#include "decoders/cpu.hpp"
 #include "frames.hpp"
 
 namespace {
@@ -109,16 +110,24 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   ++data;
   --size;
   DECODER whole(kWidth, kHeight MORE), cut(kWidth, kHeight MORE);
+  saccade::allow_simd(saccade::Simd::kNone);
+  DECODER plain(kWidth, kHeight MORE);
+  saccade::allow_simd(saccade::Simd::kAvx512);
   announce(whole, size, 0);
   announce(cut, size, 0);
-  std::vector<Event> expected, events;
+  announce(plain, size, 0);
+  std::vector<Event> expected, events, plain_events;
   append(whole.decode(data, size), expected);
+  append(plain.decode(data, size), plain_events);
   for (std::size_t at = 0; at < size; at += step) {
     // A copy of its own size, so that a read past the chunk is seen.
     const std::vector<std::uint8_t> chunk(data + at, data + at + std::min(step, size - at));
     append(cut.decode(chunk.data(), chunk.size()), events);
   }
   if (!(events == expected)) fail("the chunks change the events");
+  if (!(plain_events == expected) || plain.dropped() != whole.dropped()) {
+    fail("the wide path changes the events");
+  }
   if (whole.dropped() != cut.dropped()) fail("the chunks change what was dropped");
   if (whole.skipped() != cut.skipped()) fail("the chunks change what was skipped");
   if (whole.damage().has_value() != cut.damage().has_value()) fail("the chunks change the damage");

@@ -73,7 +73,7 @@ def test_bad_addresses_are_one_line_with_a_remedy(address: str) -> None:
     "host", ["0.0.0.0", "*", "[::]", "192.168.1.7", "8.8.8.8", "[2001:db8::1]", "169.254.0.1"]
 )
 def test_binding_off_loopback_is_refused(host: str) -> None:
-    with pytest.raises(SaccadeError, match="other machines could read it"):
+    with pytest.raises(SaccadeError, match="other machines could reach it"):
         bind_address(f"zmq://{host}:5556")
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 from tests.models import make_model
@@ -13,6 +15,7 @@ from tests.recordings import write_quarters
 
 import saccade
 from saccade.camera.errors import printable
+from saccade.engines.labels import LabelBank
 from saccade.stream.display import Display
 from saccade.stream.prediction import Prediction, Timing
 
@@ -22,7 +25,7 @@ SCORES = (0.5, 0.25, 0.125, 0.0625, 0.03)
 ODD = "[red]x[/]:smile:\x1b]0;pwned\x07\n"
 
 
-def prediction(labels: tuple[str, ...] = LABELS) -> Prediction:
+def prediction(labels: tuple[str, ...] = LABELS, groups: tuple[str, ...] = ()) -> Prediction:
     return Prediction(
         seq=0,
         t_begin_us=1_000_000,
@@ -31,6 +34,10 @@ def prediction(labels: tuple[str, ...] = LABELS) -> Prediction:
         n_events=1_234_567,
         labels=labels,
         scores=SCORES[: len(labels)],
+        groups=groups,
+        group_scores=(0.75,) * len(groups),
+        vocabulary_rev=0,
+        bank=None,  # type: ignore[arg-type]
         embedding=None,  # type: ignore[arg-type]
         frame=None,  # type: ignore[arg-type]
         dropped={"source": 1, "queue": 2_345_678},
@@ -124,3 +131,33 @@ def test_nothing_that_ends_a_line_is_left() -> None:
     everything = "".join(map(chr, range(sys.maxunicode + 1)))
     assert len(printable(everything).splitlines()) == 1
     printable(everything).encode()
+
+
+def test_groups_and_changed_words_are_shown(model: Path, tmp_path: Path) -> None:
+    recording = record(tmp_path / "quarters.aedat4")
+    bank = LabelBank(("cup", "left"), np.eye(4, dtype=np.float32)[:2], "halves/1")
+    shown = dataclasses.replace(
+        prediction(("cup", "left"), ("tableware",)), vocabulary_rev=2, bank=bank
+    )
+    facts = " ".join(" ".join(rendered(model, recording, 200, shown)).split())
+    assert "group tableware 75% words changed 2x" in facts
+    out = io.StringIO()
+    with (
+        saccade.Pipeline(recording, model=model) as pipeline,
+        Display(pipeline, console=Console(file=out, width=200)) as display,
+    ):
+        display.update(shown)
+    assert "words changed, 2: cup, left\n" in out.getvalue()
+    assert "cup 50%  left 25%  [tableware 75%]  |" in out.getvalue()
+
+
+def test_cosines_are_numbers_and_below_zero_without_a_bar(model: Path, tmp_path: Path) -> None:
+    recording = record(tmp_path / "quarters.aedat4")
+    console = Console(file=io.StringIO(), width=92, force_terminal=True, color_system=None)
+    shown = dataclasses.replace(prediction(("cup", "left")), scores=(0.31, -0.25))
+    with saccade.Pipeline(recording, model=model, scores="cosine") as pipeline:
+        display = Display(pipeline, console=console)
+        with console.capture() as captured:
+            console.print(display.panel(shown))
+    first, second = captured.get().splitlines()[:2]
+    assert ("0.310" in first, "%" in first, "-0.250" in second) == (True, False, True)

@@ -97,7 +97,7 @@ def test_a_run_with_filters_that_is_left_early_is_accounted_for(model, recording
 
 def test_a_refused_region_closes_the_recording(model, recording, monkeypatch):
     opened = open_recording(recording)
-    monkeypatch.setattr("saccade.stream.pipeline.open_recording", lambda *_: opened)
+    monkeypatch.setattr("saccade.stream.opening.open_recording", lambda *_: opened)
     with pytest.raises(SaccadeError, match=r"roi 60,0,10,10: must lie inside the sensor \(64x48\)"):
         Pipeline(str(recording), model=model, filters=FilterSpec(roi=(60, 0, 10, 10)))
     with pytest.raises((SaccadeError, ValueError)):

@@ -13,7 +13,7 @@ from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
 from saccade.camera.filters import FilterSpec
 from saccade.camera.writers import open_writer
-from saccade.stream import pipeline as module
+from saccade.stream import opening as module
 from saccade.stream.pipeline import Pipeline
 
 

@@ -148,7 +148,7 @@ def test_closing_from_another_thread_ends_the_iteration_and_the_accounts(model, 
 
 
 def test_real_speed_keeps_everything_where_the_engine_keeps_up(model, recording, monkeypatch):
-    monkeypatch.setattr("saccade.stream.pipeline.BUDGET_US", 10_000_000)  # for a busy machine
+    monkeypatch.setattr("saccade.stream.chain.BUDGET_US", 10_000_000)  # for a busy machine
     pipeline = Pipeline(recording, model=model, window="50ms", speed=2.0)
     assert len(list(pipeline)) == 8
     assert pipeline.summary.events_published == 20_000

@@ -58,8 +58,8 @@ def test_headers_come_back(header: wire.AnyHeader) -> None:
 def test_the_map_on_the_wire_has_the_protocols_names() -> None:
     sent = msgspec.msgpack.decode(wire.encode(LABEL)[1])
     names = """v type stream run seq t_begin_us t_end_us received_ns published_ns clock_offset_ns
-        n_events width height dropped model model_sha space vocabulary_rev labels scores stage_us
-        blobs"""
+        n_events width height dropped model model_sha space vocabulary_rev labels scores groups
+        group_scores stage_us blobs"""
     assert set(sent) == set(names.split())
     assert sent["v"] == 1
     assert sent["type"] == "label"

@@ -20,6 +20,8 @@ Simd find() {
                     __builtin_cpu_supports("avx512bitalg") && __builtin_cpu_supports("avx512cd") &&
                     __builtin_cpu_supports("avx512vpopcntdq");
   return more ? Simd::kAvx512 : Simd::kAvx2;
+#elif defined(SACCADE_NEON)
+  return Simd::kNeon;
 #else
   return Simd::kNone;
 #endif
@@ -32,6 +34,7 @@ Simd usable() {
 
 }  // namespace
 
+bool has_neon() { return usable() == Simd::kNeon; }
 bool has_avx2() { return usable() >= Simd::kAvx2; }
 bool has_avx512() { return usable() >= Simd::kAvx512; }
 void allow_simd(Simd most) { allowed = most; }

@@ -17,14 +17,19 @@
 #define SACCADE_AVX2
 #define SACCADE_AVX512
 #endif
+#if defined(__aarch64__) && defined(__ARM_NEON)
+#define SACCADE_NEON 1
+#endif
 
 namespace saccade {
 
 // Instructions that the wide paths are made of: AVX2 with the bit instructions that came with it;
-// AVX-512 with those that compress bytes (Ice Lake, Zen 4 and later).
-enum class Simd { kNone, kAvx2, kAvx512 };
+// AVX-512 with those that compress bytes (Ice Lake, Zen 4 and later); NEON, which every aarch64
+// has.
+enum class Simd { kNone, kNeon, kAvx2, kAvx512 };
 
-// Whether AVX2, or AVX-512, is there and nobody has forbidden it.
+// Whether it is there and nobody has forbidden it.
+bool has_neon();
 bool has_avx2();
 bool has_avx512();
 

@@ -17,7 +17,7 @@ std::uint32_t load(const std::uint8_t* words, std::size_t i) {
 }  // namespace
 
 Evt2Decoder::Evt2Decoder(std::uint32_t width, std::uint32_t height)
-    : width_(width), height_(height), wide_(has_avx2()) {}
+    : width_(width), height_(height), wide_(has_avx2() || has_neon()) {}
 
 EventColumns Evt2Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes) {
   triggers_.clear();
@@ -30,7 +30,7 @@ EventColumns Evt2Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes)
 void Evt2Decoder::run(const std::uint8_t* words, std::size_t n_words, EventColumns& out) {
   std::size_t i = 0;
   while (i < n_words) {
-#ifdef SACCADE_X86
+#if defined(SACCADE_X86) || defined(SACCADE_NEON)
     if (wide_ && clock_.started()) i += wide(words + i * kWord, n_words - i, out);
 #endif
     // What stopped the wide path, and with it all that it would not take (fewer than eight words).

@@ -42,7 +42,7 @@ Evt21Decoder::Evt21Decoder(std::uint32_t width, std::uint32_t height, bool legac
     : width_(std::min(width, 2048u)),  // x has 11 bits, also at the end of a vector
       height_(height),
       head_at_(legacy ? 0 : 4),
-      avx2_(has_avx2()),
+      wide_(has_avx2() || has_neon()),
       avx512_(has_avx512()) {}
 
 EventColumns Evt21Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes) {
@@ -71,14 +71,14 @@ std::size_t Evt21Decoder::count(const std::uint8_t* words, std::size_t n_words) 
 #ifdef SACCADE_X86
   if (avx512_) return count_avx512(words, n_words);
 #endif
-  return (avx2_ ? count_avx2 : count_anywhere)(words, n_words, head_at_);
+  return (wide_ ? count_avx2 : count_anywhere)(words, n_words, head_at_);
 }
 
 void Evt21Decoder::run(const std::uint8_t* words, std::size_t n_words, EventColumns& out) {
 #ifdef SACCADE_X86
   if (avx512_) return run_avx512(words, n_words, out);
 #endif
-  avx2_ ? run_avx2(words, n_words, out) : run_anywhere(words, n_words, out);
+  wide_ ? run_avx2(words, n_words, out) : run_anywhere(words, n_words, out);
 }
 
 SACCADE_INLINE void Evt21Decoder::run_inlined(const std::uint8_t* words, std::size_t n_words,
@@ -133,9 +133,9 @@ std::uint32_t Evt21Decoder::bounded(std::uint32_t mask, std::uint32_t base, std:
   return kept;
 }
 
-#ifdef SACCADE_X86
+#if defined(SACCADE_X86) || defined(SACCADE_NEON)
 bool Evt21Decoder::counts_wide(const SliceCounter& to) const {
-  return avx2_ && to.counters().takes_vectors();
+  return wide_ && to.counters().takes_vectors();
 }
 
 template <bool kScaled>
@@ -159,7 +159,7 @@ SACCADE_AVX2 std::size_t Evt21Decoder::count_vectors(const std::uint8_t* words, 
     if (base + 32 > width || row >= height) mask = bounded(mask, base, row);
     if (mask == 0) continue;  // what is dropped has no time
     adder.vector<kScaled>(mask, base, row, head >> 28);
-    to.took(t, t, static_cast<unsigned>(_mm_popcnt_u32(mask)));
+    to.took(t, t, count_bits(mask));
   }
   return n_words;
 }
@@ -168,7 +168,9 @@ std::size_t Evt21Decoder::count_wide(const std::uint8_t* words, std::size_t n_wo
                                      SliceCounter& to) {
   if (!counts_wide(to) || !clock_.started()) return 0;
   triggers_.clear();
+#ifdef SACCADE_X86
   if (avx512_) return count_wide512(words, n_words, to);
+#endif
   return to.counters().scaled() ? count_vectors<true>(words, n_words, to)
                                 : count_vectors<false>(words, n_words, to);
 }

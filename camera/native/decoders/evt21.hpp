@@ -43,7 +43,7 @@ class Evt21Decoder : public EvtHeads {
 
   std::uint32_t width_, height_;
   std::size_t head_at_;  // byte of a word: 0 or 4
-  bool avx2_, avx512_;
+  bool wide_, avx512_;
   std::uint8_t pending_[8] = {};
   std::size_t n_pending_ = 0;
 };

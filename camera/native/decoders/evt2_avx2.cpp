@@ -147,13 +147,4 @@ SACCADE_AVX2 std::size_t Evt2Decoder::count_wide(const std::uint8_t* words, std:
 
 }  // namespace saccade
 
-#else
-
-namespace saccade {
-
-bool Evt2Decoder::counts_wide(const SliceCounter&) const { return false; }
-std::size_t Evt2Decoder::count_wide(const std::uint8_t*, std::size_t, SliceCounter&) { return 0; }
-
-}  // namespace saccade
-
 #endif

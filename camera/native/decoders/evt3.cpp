@@ -17,8 +17,6 @@ std::uint32_t load(const std::uint8_t* words, std::size_t i) {
   return word;
 }
 
-bool is_vector(std::uint32_t word) { return word >> 12 == 0x4 || word >> 12 == 0x5; }
-
 std::uint16_t popcount(std::uint16_t v) {  // plain arithmetic, so that loops vectorise
   v = static_cast<std::uint16_t>(v - ((v >> 1) & 0x5555));
   v = static_cast<std::uint16_t>((v & 0x3333) + ((v >> 2) & 0x3333));
@@ -137,7 +135,8 @@ void Evt3Decoder::run(const std::uint8_t* words, std::size_t n_words, EventColum
                     : wide(words + 2 * i, n_words - i, out);
     }
     if (wide_) end = std::min(n_words, i + kWideBlock);
-    while (wide512_ && end < n_words && is_vector(load(words, end))) ++end;  // where it begins
+    // It begins with no vector.
+    while (wide512_ && end < n_words && (load(words, end) >> 12 | 1) == 0x5) ++end;
 #endif
     run_block(words + 2 * i, end - i, block);
     block.flush(clock_.value() << 12);

@@ -84,6 +84,8 @@ class Evt3Decoder {
   std::size_t wide512(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
   static void collect(const Words& w, const Sorted& s, std::uint64_t row, std::uint64_t low,
                       Groups& to);
+  template <bool kScaled>
+  std::size_t count_groups(const std::uint8_t* words, std::size_t n_words, SliceCounter& to);
   template <typename Sink>
   std::size_t blocks512(const std::uint8_t* words, std::size_t n_words, Sink& sink);
   struct ColumnSink;

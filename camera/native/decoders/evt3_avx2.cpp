@@ -361,13 +361,4 @@ std::size_t Evt3Decoder::count_wide(const std::uint8_t* words, std::size_t n_wor
 
 }  // namespace saccade
 
-#else
-
-namespace saccade {
-
-bool Evt3Decoder::counts_wide(const SliceCounter&) const { return false; }
-std::size_t Evt3Decoder::count_wide(const std::uint8_t*, std::size_t, SliceCounter&) { return 0; }
-
-}  // namespace saccade
-
 #endif

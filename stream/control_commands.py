@@ -1,0 +1,114 @@
+"""`saccade control`: asks a run that was started with `--control`, and changes its words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from saccade.camera.errors import printable
+
+if TYPE_CHECKING:
+    from saccade.stream.control_client import Control
+
+DEFAULT_CONTROL = "zmq://127.0.0.1:5558"
+
+Address = Annotated[str, typer.Option(metavar="URI", help="The run's --control.")]
+Timeout = Annotated[float, typer.Option(help="Seconds to wait for the answer.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
+
+
+def add_control_commands(app: typer.Typer) -> None:
+    """Adds them to the command line."""
+    control = typer.Typer(
+        help="Ask a run (saccade run --control) and change its words.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    control.command("set-labels")(set_labels)
+    control.command()(status)
+    control.command()(hello)
+    control.command()(time)
+    app.add_typer(control, name="control")
+
+
+def set_labels(
+    labels: Annotated[str, typer.Argument(help="Words, or a file of them, as run --labels.")],
+    address: Address = DEFAULT_CONTROL,
+    timeout: Annotated[float, typer.Option(help="Seconds that making the words may take.")] = 120.0,
+    as_json: Json = False,
+) -> None:
+    """Label with other words from now on."""
+    with _open(address, min(timeout, 10.0)) as control:
+        found = control.set_labels(labels, timeout)
+    if as_json:
+        return _print_json(found)
+    words = ", ".join(map(printable, found.labels))
+    return typer.echo(
+        f"{len(found.labels)} labels in use, revision {found.vocabulary_rev}: {words}"
+    )
+
+
+def status(
+    address: Address = DEFAULT_CONTROL, timeout: Timeout = 10.0, as_json: Json = False
+) -> None:
+    """Say how the run is doing."""
+    with _open(address, timeout) as control:
+        found = control.status()
+    if as_json:
+        return _print_json(found)
+    run = found.status
+    lost = {name: n for name in run.dropped.__struct_fields__ if (n := getattr(run.dropped, name))}
+    dropped = ", ".join(f"{name} {n:,}" for name, n in lost.items()) or "nothing"
+    return typer.echo(
+        f"{run.stream}  run {run.run}  up {run.uptime_s:.1f} s\n"
+        f"{run.events_in:,} events in, {run.events_published:,} published, "
+        f"{run.events_pending:,} on their way; dropped: {dropped}\n"
+        f"{run.slices:,} slices, {run.labels:,} labelled, backlog {run.backlog}, "
+        f"event to label {run.delay_us / 1000:.1f} ms\n"
+        f"{found.words} words, revision {found.vocabulary_rev}\n"
+        f"{found.requests} requests, {found.malformed} malformed messages"
+    )
+
+
+def hello(
+    address: Address = DEFAULT_CONTROL, timeout: Timeout = 10.0, as_json: Json = False
+) -> None:
+    """Say which run answers, with which model."""
+    with _open(address, timeout) as control:
+        found = control.hello()
+    if as_json:
+        return _print_json(found)
+    return typer.echo(
+        f"{found.stream}  run {found.run}  saccade {printable(found.saccade)}\n"
+        f"model {printable(found.model)}, space {printable(found.space)}, sensor "
+        f"{found.width}x{found.height}\n"
+        f"commands: {', '.join(map(printable, found.commands))}"
+    )
+
+
+def time(
+    address: Address = DEFAULT_CONTROL, timeout: Timeout = 10.0, as_json: Json = False
+) -> None:
+    """Say how far the run's clock is from this machine's."""
+    with _open(address, timeout) as control:
+        found = control.time()
+        offset_ns, error_ns = control.clock_offset_ns()
+    if as_json:
+        return _print_json(found)
+    return typer.echo(
+        f"monotonic {found.sent_ns} ns, wall clock {found.wall_ns} ns\n"
+        f"that is ours plus {offset_ns / 1000:.1f} us, give or take {error_ns / 1000:.1f} us"
+    )
+
+
+def _open(address: str, timeout_s: float) -> Control:
+    from saccade.stream.control_client import Control
+
+    return Control(address, timeout_s)
+
+
+def _print_json(found: object) -> None:
+    import msgspec
+
+    typer.echo(printable(msgspec.json.encode(found).decode()))

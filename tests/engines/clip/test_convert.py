@@ -1,0 +1,149 @@
+"""A CLIP becomes a model folder: every file gives torch's embeddings, or there is no folder."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the extra: pip install -e '.[convert]'")
+pytest.importorskip("onnxscript", reason="needs the extra: pip install -e '.[convert]'")
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+from pathlib import Path  # noqa: E402
+
+from tests.engines.clip.weights import TINY, random_state, weights_of  # noqa: E402
+
+from saccade.camera.errors import SaccadeError  # noqa: E402
+from saccade.camera.frames import FrameSpec  # noqa: E402
+from saccade.engines.clip import convert as module  # noqa: E402
+from saccade.engines.clip import export  # noqa: E402
+from saccade.engines.clip.checkpoints import Weights  # noqa: E402
+from saccade.engines.clip.config import MEAN, STD, CheckpointError  # noqa: E402
+from saccade.engines.clip.load import event_tower, text_tower, vision_tower  # noqa: E402
+from saccade.engines.manifest import FrameInfo, encoder_file  # noqa: E402
+from saccade.engines.models import load_model  # noqa: E402
+from saccade.engines.onnx import OnnxEngine  # noqa: E402
+from saccade.engines.probes import probe_frames  # noqa: E402
+
+STATE = random_state(TINY)
+FRAMES = probe_frames(FrameSpec("paper", TINY.size), 3, 1, seed=5)
+PHOTOS = np.random.default_rng(6).random((3, 3, TINY.size, TINY.size), np.float32)
+ABOUT = {"source": "tests", "revision": "1", "licence": "MIT"}
+ABOUT["frame"] = FrameInfo("paper", "encoder")
+
+
+def paper():
+    """Weights whose event tower is not CLIP's image tower."""
+    clip = weights_of(TINY, STATE)
+    event = weights_of(TINY, random_state(TINY, 1)).event
+    return Weights(event, clip.event, clip.text, clip.arch, clip.scale)
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory):
+    """The paper's layout with every file, and what was reported."""
+    folder, lines = tmp_path_factory.mktemp("models") / "tiny", []
+    manifest = module.convert(
+        paper(), folder, name="tiny", tokenizer_json=b"{}", report=lines.append, **ABOUT
+    )
+    return folder, manifest, lines
+
+
+def run(folder, file, inputs):
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    session = onnxruntime.InferenceSession(load_model(folder).network(file), options)
+    return session.run(None, {session.get_inputs()[0].name: inputs})[0]
+
+
+def test_the_folder_is_what_its_manifest_says(converted):
+    folder, manifest, lines = converted
+    model = load_model(folder)
+    assert model.manifest == manifest
+    for name in manifest.files:
+        model.file(name)
+    names = {"image.onnx", "model.fp16.onnx", "model.int8.onnx", "model.onnx", "model.toml"}
+    names |= {"text.onnx", "tokenizer.json", "weights.safetensors"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert [path.name for path in folder.parent.iterdir()] == ["tiny"]  # nothing temporary stays
+    assert manifest.embedding.space == paper().space
+    assert [line.partition(":")[0] for line in lines] == sorted(
+        (n for n in names if n.endswith(".onnx")),
+        key=["model.onnx", "model.fp16.onnx", "model.int8.onnx", "image.onnx", "text.onnx"].index,
+    )
+    here = str(Path(module.__file__).parents[2]).encode()
+    assert not any(here in path.read_bytes() for path in folder.iterdir())
+
+
+def test_every_file_gives_torchs_embeddings(converted):
+    folder, weights = converted[0], paper()
+    with torch.inference_mode():
+        wanted = event_tower(load_model(folder))(torch.from_numpy(FRAMES)).numpy()
+        copies = torch.from_numpy(FRAMES).expand(-1, 3, -1, -1)
+        three = vision_tower(TINY, weights.event)(copies).numpy()
+        image = vision_tower(TINY, weights.image)(torch.from_numpy(PHOTOS)).numpy()
+        tokens = torch.tensor([[58, 3, 4, 59] + [0] * 8])
+        text = text_tower(TINY, weights.text)(tokens).numpy()
+    np.testing.assert_allclose(wanted, three, atol=1e-5)  # one channel is as good as its copies
+    engine = OnnxEngine(load_model(folder), batch=3)
+    engine.input[:] = FRAMES
+    engine.run(3)
+    np.testing.assert_allclose(engine.output, wanted, atol=1e-5)
+    half = run(folder, "model.fp16.onnx", FRAMES.astype(np.float16))
+    assert half.dtype == np.float16
+    assert (half.astype(np.float32) * wanted).sum(1).min() > 0.999
+    assert (run(folder, "model.int8.onnx", FRAMES) * wanted).sum(1).min() > 0.99
+    np.testing.assert_allclose(run(folder, "image.onnx", PHOTOS), image, atol=1e-5)
+    np.testing.assert_allclose(run(folder, "text.onnx", tokens.numpy()), text, atol=1e-5)
+
+
+def test_clips_normalisation_is_in_the_file_and_in_torchs_tower(tmp_path):
+    weights = weights_of(TINY, STATE)
+    manifest = module.convert(
+        weights, tmp_path / "m", name="m", normalise="clip", precisions=(), **ABOUT
+    )
+    assert (manifest.image.mean, manifest.image.std) == (MEAN, STD)
+    assert manifest.text is None
+    assert set(manifest.files) == {"image.onnx", "weights.safetensors"}
+    mean, std = (np.float32(v).reshape(3, 1, 1) for v in (MEAN, STD))
+    with torch.inference_mode():
+        photos = torch.from_numpy((FRAMES - mean) / std)
+        wanted = vision_tower(TINY, weights.event)(photos).numpy()
+        found = event_tower(load_model(tmp_path / "m"))(torch.from_numpy(FRAMES)).numpy()
+    np.testing.assert_allclose(run(tmp_path / "m", "model.onnx", FRAMES), wanted, atol=1e-5)
+    np.testing.assert_allclose(found, wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", export.LIMITS)
+def test_a_file_that_gives_other_embeddings_is_refused(converted, precision):
+    path = converted[0] / encoder_file(precision)
+    frames = torch.from_numpy(FRAMES)
+    right = export.reference(event_tower(load_model(converted[0])), frames)
+    spaces = onnx.load(path, load_external_data=False).metadata_props
+    assert [(p.key, p.value) for p in spaces if p.key == "space"] == [("space", paper().space)]
+    assert export.check_file(path, frames, right, precision) > export.LIMITS[precision]
+    other = vision_tower(TINY, weights_of(TINY, STATE).event)
+    wrong = export.reference(other, frames.expand(-1, 3, -1, -1))
+    with pytest.raises(SaccadeError, match=rf"{path.name}: embeddings have cosine -?0\.\d+ to"):
+        export.check_file(path, frames, wrong, precision)
+
+
+def test_a_folder_that_is_there_or_cannot_be_made_is_refused(tmp_path):
+    weights = weights_of(TINY, STATE)
+    with pytest.raises(SaccadeError, match="is there already"):
+        module.convert(weights, tmp_path, name="m", **ABOUT)
+    with pytest.raises(SaccadeError, match="cannot be written"):
+        module.convert(weights, tmp_path / "no" / "m", name="m", **ABOUT)
+
+
+def test_weights_that_no_onnx_file_holds_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "_LARGEST", 1000)
+    with pytest.raises(SaccadeError, match=r"GB of weights, and an ONNX file holds 2 GB"):
+        module.convert(weights_of(TINY, STATE), tmp_path / "m", name="m", **ABOUT)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_that_is_no_clip_has_no_tower():
+    with pytest.raises(CheckpointError, match="no CLIP that torch could run"):
+        event_tower(load_model("saccade-mini"))
