@@ -12,6 +12,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from saccade.camera.errors import SaccadeError, printable
+from saccade.stream.broker_command import add_broker_command
 from saccade.stream.control_commands import add_control_commands
 from saccade.stream.doctor_command import add_doctor_command
 from saccade.stream.engine_commands import add_engine_commands
@@ -66,6 +67,7 @@ add_engine_commands(app)
 add_doctor_command(app)
 add_model_commands(app)
 add_key_commands(app)
+add_broker_command(app)
 
 DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
 
