@@ -12,13 +12,16 @@ from typing import Annotated, Any, Optional
 import typer
 
 from saccade.camera.errors import SaccadeError, printable
+from saccade.stream.broker_command import add_broker_command
 from saccade.stream.control_commands import add_control_commands
 from saccade.stream.doctor_command import add_doctor_command
 from saccade.stream.engine_commands import add_engine_commands
 from saccade.stream.file_commands import add_file_commands
+from saccade.stream.key_commands import add_key_commands
 from saccade.stream.label_commands import add_label_commands
 from saccade.stream.model_commands import add_model_commands
 from saccade.stream.options import (
+    Allow,
     Background,
     ControlAddress,
     Count,
@@ -28,6 +31,8 @@ from saccade.stream.options import (
     From,
     Geometry,
     HotPixels,
+    Insecure,
+    KeyFile,
     MaxRate,
     ModelName,
     Polarity,
@@ -36,6 +41,7 @@ from saccade.stream.options import (
     Roi,
     Scores,
     ScoresName,
+    ServerKey,
     Smooth,
     Stride,
     Template,
@@ -60,6 +66,8 @@ add_label_commands(app)
 add_engine_commands(app)
 add_doctor_command(app)
 add_model_commands(app)
+add_key_commands(app)
+add_broker_command(app)
 
 DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
 
@@ -126,6 +134,9 @@ def run(
     vote: Vote = None,
     template: Template = None,
     control: ControlAddress = None,
+    key: KeyFile = None,
+    allow: Allow = None,
+    insecure_no_auth: Insecure = False,
 ) -> None:
     """Label a recording and publish the labels."""
     from saccade.stream.run import RunOptions, run_source
@@ -166,6 +177,9 @@ def run(
         vote=vote,
         template=tuple(template or ()),
         control=control,
+        key=key,
+        allow=allow,
+        insecure_no_auth=insecure_no_auth,
     )
     dropped = run_source(options)
     if dropped and fail_on_drop:
@@ -184,11 +198,21 @@ def listen(
     until_end: Annotated[
         bool, typer.Option("--until-end", help="End when the publisher says that its run ended.")
     ] = False,
+    key: KeyFile = None,
+    server: ServerKey = None,
 ) -> None:
     """Print the labels that a publisher sends."""
+    from saccade.stream.keys import client_keys
     from saccade.stream.listen import listen_to
 
-    listen_to(address, as_json=as_json, count=count, timeout_s=timeout, until_end=until_end)
+    listen_to(
+        address,
+        as_json=as_json,
+        count=count,
+        timeout_s=timeout,
+        until_end=until_end,
+        keys=client_keys(key, server),
+    )
 
 
 def main() -> None:

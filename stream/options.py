@@ -122,6 +122,31 @@ ControlAddress = Annotated[
     ),
 ]
 
+KeyFile = Annotated[
+    Text,
+    typer.Option("--key", metavar="FILE", help="Our key, of `saccade keys make`. [default: none]"),
+]
+Allow = Annotated[
+    Text,
+    typer.Option(
+        metavar="FILE",
+        help="The public keys of who may subscribe and control, one a line. With --key.",
+    ),
+]
+Insecure = Annotated[
+    bool,
+    typer.Option(
+        "--insecure-no-auth",
+        help="Publish without keys to whoever reaches the address, off loopback too.",
+    ),
+]
+ServerKey = Annotated[
+    Text,
+    typer.Option(
+        "--server", metavar="KEY|FILE", help="The public key of who is there. With --key."
+    ),
+]
+
 Roi = Annotated[
     Text,
     typer.Option(metavar="X,Y,W,H", help="Only events of this region, in pixels."),
