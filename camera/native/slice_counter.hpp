@@ -53,6 +53,9 @@ class SliceRules {
   }
 
   std::uint64_t events() const { return end_; }  // so far
+  // The window's end, 0 where none has begun, and the newest event's time in this grid, in us.
+  std::uint64_t end() const { return begun_ ? begin_ + window_ : 0; }
+  std::uint64_t newest() const { return newest_; }
 
  protected:
   // After an event was counted: whether it filled the slice, which is due then.

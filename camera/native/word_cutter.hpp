@@ -40,6 +40,9 @@ class WordCutter {
 
   template <typename Format>
   std::size_t cut_words(const std::uint8_t* bytes, std::size_t n_words);
+  // Reads the words that need no look at the rules for each, and returns how many.
+  std::size_t pass(cuda::Evt3, const std::uint8_t* bytes, std::size_t n_words);
+  std::size_t pass(cuda::Evt2, const std::uint8_t* bytes, std::size_t n_words);
 
   bool evt3_;
   std::uint32_t width_, height_;
