@@ -55,6 +55,20 @@ Precision = Annotated[
 ]
 
 
+class FramesName(str, Enum):
+    """Values of --frames."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+Frames = Annotated[
+    FramesName,
+    typer.Option(help="Where frames are made; auto is the engine's GPU where that can be."),
+]
+
+
 class ScoresName(str, Enum):
     """Values of --scores."""
 

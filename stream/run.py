@@ -55,6 +55,7 @@ class RunOptions:
     max_rate: str | None = None
     engine: str = "auto"
     precision: str | None = None
+    frames: str = "auto"
     scores: str = "softmax"
     unknown: float | None = None
     smooth: str | None = None
@@ -133,6 +134,7 @@ def _pipeline(options: RunOptions, report: Report) -> Pipeline:
         max_rate=None if options.max_rate is None else parse_rate(options.max_rate),
         engine=options.engine,
         precision=options.precision,
+        frames=options.frames,
         report=report,
         scores=cast(Scores, options.scores),
         unknown=options.unknown,
