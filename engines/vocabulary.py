@@ -15,7 +15,6 @@ from saccade.engines.templates import TemplateSet
 from saccade.engines.text import TextTower
 from saccade.engines.words import Words
 
-
 #: Embeddings that stay for words that come back, the newest: 8 MB of 512 dimensions.
 KEPT_TEXTS = 4096
 
