@@ -195,9 +195,12 @@ class Greeting:
     def _heed(self, event: int, value: int) -> None:
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
             self.doubt, self._closed_in_a_row = None, 0
-        elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH and self._keys is not None:
-            key = self._keys.own.public
-            self.refused = f"address {self._address!r}: refuses our key; add {key} to its --allow"
+        elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+            self.refused = f"address {self._address!r}: refuses us" + (
+                f", for our key is not on its list; add {self._keys.own.public} to its --allow"
+                if self._keys
+                else "; give --key FILE and --server KEY"
+            )
         elif event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL and value == _OTHER_MECHANISM:
             self.refused = f"address {self._address!r}: " + (
                 "wants keys; give --key FILE and --server KEY"

@@ -23,14 +23,14 @@ def add_key_commands(app: typer.Typer) -> None:
 
 
 def make(file: KeyFile) -> None:
-    """Make a key in a new file that only you can read, and print its public half."""
+    """Make a key, in a new file, and print its public half."""
     from saccade.stream.keys import make_key
 
     typer.echo(make_key(file).public)
 
 
 def show(file: KeyFile) -> None:
-    """Print the public half of a key: it is for --allow and --server of others."""
+    """Print the public half of a key, for others."""
     from saccade.stream.keys import read_key
 
     typer.echo(read_key(file).public)

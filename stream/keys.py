@@ -106,6 +106,7 @@ def make_key(path: Path) -> Key:
     Raises:
         SaccadeError: something is there already, or it cannot be written.
     """
+    _check_curve()
     public, secret = (half.decode() for half in zmq.curve_keypair())
     try:
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -128,6 +129,7 @@ def read_key(path: str | Path) -> Key:
     Raises:
         SaccadeError: it cannot be read, others may read it, or it is no key.
     """
+    _check_curve()
     path = Path(path)
     text = _read(path, "key")
     mode = stat.S_IMODE(path.stat().st_mode)
@@ -139,6 +141,11 @@ def read_key(path: str | Path) -> Key:
     if zmq.curve_public(match[2].encode()).decode() != match[1]:
         raise SaccadeError(f"key {str(path)!r}: its halves do not belong together; make another")
     return Key(match[1], match[2])
+
+
+def _check_curve() -> None:
+    if not zmq.has("curve"):
+        raise SaccadeError("keys: this libzmq was built without CURVE; pip install pyzmq has it")
 
 
 def _read_list(path: Path) -> list[str]:

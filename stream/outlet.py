@@ -11,7 +11,7 @@ from saccade.stream.keys import ServerKeys
 from saccade.stream.sockets import SEND_HWM, bind_xpub
 
 _MAX_REQUESTS_PER_TICK = 1000
-_MAX_KEPT = 4096  # topics; one publisher has three
+_MAX_KEPT = 1024  # topics, of 64 KiB at most; one publisher has three
 
 
 class Outlet:

@@ -207,7 +207,7 @@ def test_keys_on_both_sides(tmp_path: Path) -> None:
             with Subscriber(joined.broker.address, keys=ring.listed) as subscriber:
                 _heard(subscriber, publisher)
         with broker_of(publisher.address, own=ring.unlisted) as joined:
-            assert "refuses our key; add" in joined.warned()[0]
+            assert "refuses us, for our key is not on its list; add" in joined.warned()[0]
 
 
 def test_refusals(tmp_path: Path) -> None:
