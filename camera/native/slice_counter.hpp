@@ -36,6 +36,9 @@ class SliceCounter {
   void resume();
   // No event follows: what is counted is due, if there is any. Needs !due().
   void finish();
+  // The clock has come to `t` without an event: the windows that are over are due, empty ones
+  // included, one after the other as they are taken. Needs !due().
+  void advance(std::uint64_t t);
 
   // Counts the events up to the end of a slice; returns how many. Needs !due().
   std::size_t add(const std::uint64_t* t, const std::uint16_t* x, const std::uint16_t* y,
