@@ -32,10 +32,12 @@ from saccade.stream.options import (
     ModelName,
     Polarity,
     Precision,
+    Record,
     Refractory,
     Roi,
     Scores,
     ScoresName,
+    Seconds,
     Smooth,
     Stride,
     Template,
@@ -45,6 +47,7 @@ from saccade.stream.options import (
     Vote,
     Window,
 )
+from saccade.stream.record_command import add_record_command
 
 app = typer.Typer(
     name="saccade",
@@ -60,13 +63,14 @@ add_label_commands(app)
 add_engine_commands(app)
 add_doctor_command(app)
 add_model_commands(app)
+add_record_command(app)
 
 DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
 
 
 @app.command()
 def run(
-    source: Annotated[str, typer.Argument(help="A recording of any format, read by content.")],
+    source: Annotated[str, typer.Argument(help="A recording, or a live source: prophesee://.")],
     labels: Annotated[
         Text,
         typer.Option(
@@ -126,8 +130,10 @@ def run(
     vote: Vote = None,
     template: Template = None,
     control: ControlAddress = None,
+    seconds: Seconds = None,
+    record: Record = None,
 ) -> None:
-    """Label a recording and publish the labels."""
+    """Label a recording or a live source, and publish the labels."""
     from saccade.stream.run import RunOptions, run_source
     from saccade.stream.wire import check_stream
 
@@ -166,6 +172,8 @@ def run(
         vote=vote,
         template=tuple(template or ()),
         control=control,
+        seconds=seconds,
+        record=record,
     )
     dropped = run_source(options)
     if dropped and fail_on_drop:

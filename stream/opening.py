@@ -1,20 +1,26 @@
-"""What a pipeline reads: its settings checked, then the recording opened, and slices made of it."""
+"""What a pipeline reads: its settings checked, then the source opened, and slices made of it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
+from saccade.camera.capture import Capture
 from saccade.camera.errors import SaccadeError
 from saccade.camera.filters import EventFilter, FilterSpec, RateLimit
 from saccade.camera.frames import FrameMaker, FrameSpec
 from saccade.camera.fused import make_framer
 from saccade.camera.recordings import Recording, open_recording
 from saccade.camera.seeking import Section
-from saccade.camera.slicing import Slicer, Window
+from saccade.camera.slicing import Slicer, TimeSlicer, Window
+from saccade.camera.sources import is_source
+from saccade.camera.sources import open_source as open_live
 from saccade.stream.durations import parse_section_us, parse_speed
-from saccade.stream.replay import Replay, Sieve
+from saccade.stream.live import KeepingCutter, LiveSlices
+from saccade.stream.replay import Replay, Sieve, SliceSource
 from saccade.stream.settings import check_geometry_pair, make_slicer
 
 
@@ -60,30 +66,55 @@ def make_plan(
     )
 
 
+class Origin(Protocol):
+    """What the rest of a pipeline asks of a recording, or of a live source; see `Recording`."""
+
+    path: str
+    width: int
+    height: int
+    sensor: str
+    size_bytes: int
+    position: int
+
+    @property
+    def format(self) -> str: ...
+
+    def close(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A recording, its slices, and what makes frames of them.
+    """A source, its slices, and what makes frames of them.
 
     Attributes:
-        owned: whether the recording was opened here, so that closing it is ours.
+        owned: whether the source was opened here, so that closing it is ours.
+        capture: of a live source; None for a recording.
     """
 
-    recording: Recording
+    recording: Origin
     owned: bool
     frame_maker: FrameMaker
-    replay: Replay
+    replay: SliceSource
+    capture: Capture | None = None
 
 
 def open_source(
-    source: str | Path | Recording, plan: Plan, spec: FrameSpec, on_drop: Callable[[Window], None]
+    source: str | Path | Recording | Capture,
+    plan: Plan,
+    spec: FrameSpec,
+    on_drop: Callable[[Window], None],
+    on_torn: Callable[[Window], None],
 ) -> Opened:
     """Opens `source` as `plan` says, for frames of `spec`.
 
-    `on_drop` is told of each slice that the plan's limit drops.
+    `on_drop` is told of each slice that the plan's limit drops, `on_torn` of each that a live
+    source's ring has lost events of.
 
     Raises:
-        SaccadeError: the recording is refused, or a filter for its sensor.
+        SaccadeError: the source is refused, or a filter for its sensor.
     """
+    if isinstance(source, Capture) or (isinstance(source, str) and is_source(source)):
+        return _open_live(source, plan, spec, on_drop, on_torn)
     owned = isinstance(source, str | Path)
     opened = open_recording(source, plan.geometry) if isinstance(source, str | Path) else source
     try:
@@ -100,3 +131,66 @@ def open_source(
     sieve = Sieve(chosen, plan.limit, on_drop)
     replay = Replay(part, plan.slicer, plan.speed, plan.loop, sieve, framer)
     return Opened(opened, owned, maker, replay)
+
+
+class LiveOrigin:
+    """A captured source as an `Origin`: its name stands for a path, and it has no end."""
+
+    size_bytes = position = 0
+
+    def __init__(self, capture: Capture) -> None:
+        source = capture.source
+        self.path, self.sensor = source.name, source.sensor
+        self.width, self.height = source.width, source.height
+        self._capture = capture
+
+    @property
+    def format(self) -> str:
+        """The kind of source, such as "sim" or "prophesee"."""
+        return self.path.partition(":")[0]
+
+    def close(self) -> None:
+        """Ends the capture and lets go of the device, also of one that hangs."""
+        if not self._capture.close(timeout_s=0.5):
+            self._capture.source.close()
+            self._capture.close(timeout_s=0.5)
+        self._capture.source.close()
+
+
+def _open_live(
+    source: str | Capture,
+    plan: Plan,
+    spec: FrameSpec,
+    on_drop: Callable[[Window], None],
+    on_torn: Callable[[Window], None],
+) -> Opened:
+    _refuse_for_live(plan)
+    capture = source if isinstance(source, Capture) else Capture(open_live(source))
+    origin = LiveOrigin(capture)
+    try:
+        maker = FrameMaker(origin.width, origin.height, spec)
+        wanted = plan.filters
+        chosen = EventFilter(origin.width, origin.height, wanted) if wanted else None
+    except SaccadeError:
+        if capture is not source:
+            origin.close()
+        raise
+    # Where slices keep no events, a burst costs no memory.
+    framer = make_framer(maker, plan.slicer) if chosen is None else None
+    slicer = plan.slicer
+    grid = (slicer.window_us, slicer.stride_us) if isinstance(slicer, TimeSlicer) else None
+    sieve = Sieve(chosen, plan.limit, on_drop)
+    live = LiveSlices(capture, framer or KeepingCutter(slicer, chosen), grid, sieve, on_torn)
+    return Opened(origin, capture is not source, maker, live, capture)
+
+
+def _refuse_for_live(plan: Plan) -> None:
+    refused = {
+        "loop": plan.loop,
+        "speed": plan.speed not in (1.0, math.inf),
+        "from and to": plan.section != (0, None),
+        "geometry": plan.geometry is not None,
+    }
+    for name, given in refused.items():
+        if given:
+            raise SaccadeError(f"{name}: a live source has none; leave it out")

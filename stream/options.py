@@ -122,6 +122,19 @@ ControlAddress = Annotated[
     ),
 ]
 
+Seconds = Annotated[
+    Optional[float],  # noqa: UP007
+    typer.Option(min=0.001, help="End after so many seconds. [default: with the source]"),
+]
+Record = Annotated[
+    Text,
+    typer.Option(
+        "--record",
+        metavar="FILE",
+        help="Record the live source meanwhile, as .aedat4; FILE.json lists what is missing.",
+    ),
+]
+
 Roi = Annotated[
     Text,
     typer.Option(metavar="X,Y,W,H", help="Only events of this region, in pixels."),
