@@ -167,6 +167,13 @@ class Ring(Generic[T]):
             reader.until = self._first + len(self._items)
             self._changed.notify_all()
 
+    def skip(self, reader: Reader[T]) -> None:
+        """See `Reader.skip`."""
+        with self._changed:
+            for item in self.waiting(reader)[:-1]:
+                reader.pass_over(item, reader.at + 1)
+            self._forget_taken()
+
     def leave(self, reader: Reader[T]) -> None:
         """See `Reader.close`."""
         with self._changed:
@@ -213,6 +220,10 @@ class Reader(Generic[T]):
     def stop(self) -> None:
         """Takes what waits now, and is then `ended`; from any thread."""
         self._ring.stop(self)
+
+    def skip(self) -> None:
+        """Loses all that waits but the newest packet; the gap comes before that."""
+        self._ring.skip(self)
 
     def close(self) -> None:
         """Takes nothing more: what waits is lost, and counted. Twice is once."""

@@ -14,6 +14,7 @@ from saccade.camera.filters import EventFilter
 from saccade.camera.fused import FramedSlice, SliceFramer
 from saccade.camera.ring import Gap
 from saccade.camera.slicing import Kept, Slice, Slicer, Window
+from saccade.stream import chain
 from saccade.stream.replay import Sieve, TimedSlice
 
 #: How often silence is looked at, and how long after a window's end an event of it may come.
@@ -93,7 +94,8 @@ class LiveSlices:
 
     A slice leaves when an event behind its window has come, or where none comes, a grace after the
     window: a silent scene gives empty slices at the same rate. Where events were lost in the ring,
-    the slices that would lack them are dropped whole, as `queue`.
+    the slices that would lack them are dropped whole, as `queue`; so is what waits in the ring when
+    a slice was cut later than the budget allows.
     """
 
     def __init__(
@@ -224,8 +226,18 @@ class LiveSlices:
                     spent_us -= cut.frame_us
                 self._spent_ns = 0
                 yield TimedSlice(cut, received_ns, self._closed_ns, spent_us, self.refused)
+                self._catch_up()
                 started = time.perf_counter_ns()
         self._spent_ns += time.perf_counter_ns() - started
+
+    def _catch_up(self) -> None:
+        """Where cutting itself is behind, the next slice begins with what comes now.
+
+        Only between two slices: whatever the load, the one being filled becomes whole, where the
+        ring holds it.
+        """
+        if time.monotonic_ns() - self._closed_ns > chain.BUDGET_US * 1000:
+            self.reader.skip()
 
     def _arrival(self, cut: Cut) -> int:
         """When its last event arrived; of an empty one, when it was over."""

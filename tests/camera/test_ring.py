@@ -103,6 +103,18 @@ def test_a_reader_that_stops_takes_what_waits_and_no_more():
     assert reader.ended and reader.lost == 0
 
 
+def test_a_reader_that_skips_goes_on_with_the_newest():
+    ring = Ring(10 * SIZE)
+    reader, other = ring.reader(), ring.reader()
+    reader.skip()
+    for k in range(5):
+        ring.put(item(k))
+    reader.skip()
+    assert drain(reader) == [Gap(0, 399, 400), 4]
+    assert reader.lost == 400 and other.lost == 0
+    assert drain(other) == [0, 1, 2, 3, 4]
+
+
 def test_the_clock_follows_the_least_delay_and_knows_what_packets_gather():
     clock = SensorClock()
     assert clock.passed_us(5_000_000_000) is None
