@@ -87,6 +87,13 @@ class SourceUri:
             raise self.fault(f"{key}={text}", f"{key} is {' or '.join(choices)}")
         return text
 
+    def host_and_port(self, example: str) -> tuple[str, int]:
+        """Of a place such as 127.0.0.1:7777 or [::1]:7777."""
+        match = re.fullmatch(r"(\[[^\[\]/]+\]|[^\[\]:/]+):([0-9]{1,5})", self.place, re.ASCII)
+        if match is None or not 0 < int(match[2]) < 65536:
+            raise self.fault("not HOST:PORT", f"write it like {example}")
+        return match[1].strip("[]"), int(match[2])
+
     def finish(self) -> None:
         """All keys were asked for; raises SaccadeError where the URI has another one."""
         unknown = [key for key in self._values if key not in self._known]
