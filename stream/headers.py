@@ -133,6 +133,7 @@ class StatusHeader(Header, frozen=True, kw_only=True):
         on_share: of the events lately, how many were ON (0 to 1); None where that is not known.
         cpu: processor time that the process took lately: 1.0 is one core.
         stuck: the stage that has worked on one slice for more than 2 s; "" where none has.
+        outages, outage_s: how often a live source was lost, and for how long in all, s.
         notes: what a person should look at, such as "no events: lens cap? biases?".
         recording: how the recording made of a live source goes; "" without one.
         uptime_s: since the publisher was opened, s.
@@ -156,6 +157,8 @@ class StatusHeader(Header, frozen=True, kw_only=True):
     on_share: float | None = None
     cpu: float = 0.0
     stuck: str = ""
+    outages: Count = 0
+    outage_s: float = 0.0
     notes: list[str] = msgspec.field(default_factory=list[str])
     recording: str = ""
     uptime_s: float = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from saccade.camera.sources.reopening import Reopening
 from saccade.stream.headers import Dropped, StatusHeader
 from saccade.stream.pipeline import Pipeline
 
@@ -26,6 +27,8 @@ class Heartbeat:
         summary, capture = self._pipeline.summary, self._pipeline.capture
         self._compare(summary.events_in)
         recorder = capture.recorder if capture else None
+        source = capture.source if capture else None
+        outages = source if isinstance(source, Reopening) else None
         return StatusHeader(
             events_in=summary.events_in,
             events_published=summary.events_published,
@@ -43,6 +46,8 @@ class Heartbeat:
             on_share=self._on_share,
             cpu=self._cpu,
             stuck=self._pipeline.stuck,
+            outages=outages.outages if outages else 0,
+            outage_s=outages.outage_s if outages else 0.0,
             notes=self._notes(),
             recording=recorder.text() if recorder else "",
             delay_us=self._pipeline.latencies.last_us,
@@ -65,10 +70,14 @@ class Heartbeat:
 
     def _notes(self) -> list[str]:
         capture, notes = self._pipeline.capture, list[str]()
-        if capture is not None and capture.quiet_s > QUIET_S:
-            notes.append(f"no events for {capture.quiet_s:.0f} s: lens cap? biases?")
         if stuck := self._pipeline.stuck:
             notes.append(f"stage {stuck} has not moved for 2 s although it has work")
-        if capture is not None and capture.recorder is not None and capture.recorder.error:
+        if capture is None:
+            return notes
+        if isinstance(capture.source, Reopening) and capture.source.fault:
+            notes.append(capture.source.fault)
+        elif capture.quiet_s > QUIET_S:
+            notes.append(f"no events for {capture.quiet_s:.0f} s: lens cap? biases?")
+        if capture.recorder is not None and capture.recorder.error:
             notes.append(f"the recording ended: {capture.recorder.error}")
         return notes

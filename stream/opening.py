@@ -18,6 +18,7 @@ from saccade.camera.seeking import Section
 from saccade.camera.slicing import Slicer, TimeSlicer, Window
 from saccade.camera.sources import is_source
 from saccade.camera.sources import open_source as open_live
+from saccade.camera.sources.reopening import Reopening
 from saccade.stream.durations import parse_section_us, parse_speed
 from saccade.stream.live import KeepingCutter, LiveSlices
 from saccade.stream.replay import Replay, Sieve, SliceSource
@@ -157,6 +158,16 @@ class LiveOrigin:
         self._capture.source.close()
 
 
+def open_capture(uri: str) -> Capture:
+    """The capture of a live source, which is opened again whenever it is lost.
+
+    Raises:
+        SaccadeError: the URI is refused.
+        SourceError: it cannot be opened now.
+    """
+    return Capture(Reopening(open_live(uri)))
+
+
 def _open_live(
     source: str | Capture,
     plan: Plan,
@@ -165,7 +176,7 @@ def _open_live(
     on_torn: Callable[[Window], None],
 ) -> Opened:
     _refuse_for_live(plan)
-    capture = source if isinstance(source, Capture) else Capture(open_live(source))
+    capture = source if isinstance(source, Capture) else open_capture(source)
     origin = LiveOrigin(capture)
     try:
         maker = FrameMaker(origin.width, origin.height, spec)

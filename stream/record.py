@@ -9,9 +9,9 @@ import threading
 from saccade.camera.capture import Capture
 from saccade.camera.errors import SaccadeError, printable
 from saccade.camera.recorder import Recorder
-from saccade.camera.sources import is_source, open_source
+from saccade.camera.sources import is_source
 from saccade.stream.live_run import STATUS_S, ending_after, finish_recording, recording
-from saccade.stream.opening import LiveOrigin
+from saccade.stream.opening import LiveOrigin, open_capture
 from saccade.stream.signals import Signals
 
 QUIET_S = 1.0
@@ -30,7 +30,7 @@ def record_source(uri: str, path: str, *, seconds: float | None) -> None:
     over = threading.Event()
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
-        capture = Capture(open_source(uri))
+        capture = open_capture(uri)
         stack.callback(LiveOrigin(capture).close)
         recorder = stack.enter_context(recording(capture, path))
         assert recorder is not None
