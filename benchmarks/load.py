@@ -170,7 +170,7 @@ def _judged(
             f"p{q}": round(float(np.percentile(late, q)), 2) if len(late) else None
             for q in (50, 99, 100)
         },
-        "settled_ms": round(max(late[settled(watched)], default=0.0), 2),
+        "settled_ms": round(float(late[settled(watched)].max(initial=0.0)), 2),
         "rss_mb": round(max((mb for _, mb in watched.rss), default=0.0), 1),
         "rss_mb_per_min": growth(watched.rss),
         "backlog_mb": round(max((s.backlog_bytes for s in watched.states), default=0) / 1e6, 1),
@@ -224,8 +224,8 @@ def _of_events(watched: Watched) -> list[tuple[int, LabelHeader]]:
 
 
 def growth(rss: list[tuple[float, float]]) -> float:
-    """Megabytes a minute, by a line through the second half of the samples."""
-    half = rss[len(rss) // 2 :]
+    """Megabytes a minute, by a line through the second half of the samples, the end left out."""
+    half = rss[len(rss) // 2 : -5]
     if len(half) < 2:
         return 0.0
     seconds, megabytes = np.array(half).T

@@ -12,6 +12,7 @@ import numpy as np
 
 from saccade.camera.clock import SensorClock
 from saccade.camera.events import Packet
+from saccade.camera.realtime import check_realtime, set_realtime
 from saccade.camera.ring import RING_BYTES, Ring
 from saccade.camera.sources.base import LivePacket, LiveSource
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """A packet in the ring: a `LivePacket`, and what the source had lost before it.
+    """A packet in the ring: that of a `LivePacket`, and what the source had lost before it.
 
     Attributes:
         refused: events so far that the driver lost or the decoder left out.
@@ -34,8 +35,6 @@ class Captured:
 
     events: Packet
     received_ns: int
-    raw: bytes | memoryview | None
-    encoding: str
     refused: int
 
 
@@ -51,7 +50,22 @@ class Capture:
         recorder: what writes them to a file meanwhile; None where nothing does.
     """
 
-    def __init__(self, source: LiveSource, ring_bytes: int = RING_BYTES) -> None:
+    def __init__(
+        self, source: LiveSource, ring_bytes: int = RING_BYTES, realtime: bool = False
+    ) -> None:
+        """Starts nothing yet.
+
+        Args:
+            source: is read by one capture.
+            ring_bytes: what the ring may hold.
+            realtime: the thread goes before all others that have no such priority.
+
+        Raises:
+            SaccadeError: the system does not allow that.
+        """
+        if realtime:
+            check_realtime()
+        self._realtime = realtime
         self.source = source
         self.ring: Ring[Captured] = Ring(ring_bytes)
         self.clock = SensorClock()
@@ -92,6 +106,8 @@ class Capture:
 
     def _run(self) -> None:
         try:
+            if self._realtime:
+                set_realtime()
             for packet in self.source.packets(POLL_S):
                 if packet is not None:
                     self._put(packet)
@@ -109,6 +125,4 @@ class Capture:
         self._last = time.monotonic()
         self.events += len(events)
         self.on += int(np.count_nonzero(events.on))
-        self.ring.put(
-            Captured(events, packet.received_ns, packet.raw, packet.encoding, self.refused)
-        )
+        self.ring.put(Captured(events, packet.received_ns, self.refused))

@@ -24,8 +24,6 @@ class Arrival(Protocol):
     def events(self) -> Packet: ...
     @property
     def received_ns(self) -> int: ...
-    @property
-    def raw(self) -> bytes | memoryview | None: ...
 
 
 T = TypeVar("T", bound=Arrival)
@@ -63,7 +61,7 @@ class Ring(Generic[T]):
     """
 
     def __init__(self, max_bytes: int = RING_BYTES) -> None:
-        """At most `max_bytes` of events and raw bytes; the newest packet stays whatever its size.
+        """At most `max_bytes` of events; the newest packet stays whatever its size.
 
         Attributes:
             max_bytes: the bound.
@@ -267,5 +265,5 @@ class Reader(Generic[T]):
 
 
 def size_of(item: Arrival) -> int:
-    """Bytes of its events, and of the raw bytes that it carries."""
-    return EVENT_DTYPE.itemsize * len(item.events) + len(item.raw or b"")
+    """Bytes of its events."""
+    return EVENT_DTYPE.itemsize * len(item.events)

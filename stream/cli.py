@@ -32,6 +32,7 @@ from saccade.stream.options import (
     ModelName,
     Polarity,
     Precision,
+    Realtime,
     Record,
     Refractory,
     Roi,
@@ -132,6 +133,7 @@ def run(
     control: ControlAddress = None,
     seconds: Seconds = None,
     record: Record = None,
+    realtime: Realtime = False,
 ) -> None:
     """Label a recording or a live source, and publish the labels."""
     from saccade.stream.run import RunOptions, run_source
@@ -174,6 +176,7 @@ def run(
         control=control,
         seconds=seconds,
         record=record,
+        realtime=realtime,
     )
     dropped = run_source(options)
     if dropped and fail_on_drop:

@@ -20,6 +20,8 @@ from saccade.stream.replay import Sieve, TimedSlice
 #: How often silence is looked at, and how long after a window's end an event of it may come.
 POLL_S = 0.01
 GRACE_US = 20_000
+#: What a damaged clock is taken for at most; what comes after it begins the grid anew.
+LATEST_US = 1 << 62
 #: Events that a slice being filled may hold where they are kept; one that is longer is dropped.
 SLICE_BYTES = 256 << 20
 
@@ -205,7 +207,7 @@ class LiveSlices:
             return
         passed_us = self.capture.clock.passed_us(self._closed_ns)
         if passed_us is not None:
-            yield from self._cutter.advance(max(0, passed_us - GRACE_US))
+            yield from self._cutter.advance(min(max(0, passed_us - GRACE_US), LATEST_US))
             return
         window_us, stride_us = self._grid  # before the first event: a clock from 0
         elapsed_us = (self._closed_ns - self._started_ns) // 1000 - GRACE_US

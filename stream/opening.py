@@ -36,6 +36,7 @@ class Plan:
     section: tuple[int, int | None]
     filters: FilterSpec | None
     limit: RateLimit | None
+    realtime: bool = False
 
 
 def make_plan(
@@ -49,6 +50,7 @@ def make_plan(
     stop: str | int | None,
     filters: FilterSpec | None,
     max_rate: float | None,
+    realtime: bool,
 ) -> Plan:
     """The plan of a pipeline's settings; nothing is opened for it.
 
@@ -64,6 +66,7 @@ def make_plan(
         parse_section_us(start, stop),
         filters,
         None if max_rate is None else RateLimit(max_rate),
+        realtime,
     )
 
 
@@ -116,6 +119,8 @@ def open_source(
     """
     if isinstance(source, Capture) or (isinstance(source, str) and is_source(source)):
         return _open_live(source, plan, spec, on_drop, on_torn)
+    if plan.realtime:
+        raise SaccadeError("realtime: a recording is not captured; leave it out")
     owned = isinstance(source, str | Path)
     opened = open_recording(source, plan.geometry) if isinstance(source, str | Path) else source
     try:
@@ -158,14 +163,19 @@ class LiveOrigin:
         self._capture.source.close()
 
 
-def open_capture(uri: str) -> Capture:
+def open_capture(uri: str, realtime: bool = False) -> Capture:
     """The capture of a live source, which is opened again whenever it is lost.
 
     Raises:
-        SaccadeError: the URI is refused.
+        SaccadeError: the URI is refused, or the system does not allow `realtime`.
         SourceError: it cannot be opened now.
     """
-    return Capture(Reopening(open_live(uri)))
+    source = Reopening(open_live(uri))
+    try:
+        return Capture(source, realtime=realtime)
+    except SaccadeError:
+        source.close()
+        raise
 
 
 def _open_live(
@@ -176,7 +186,7 @@ def _open_live(
     on_torn: Callable[[Window], None],
 ) -> Opened:
     _refuse_for_live(plan)
-    capture = source if isinstance(source, Capture) else open_capture(source)
+    capture = source if isinstance(source, Capture) else open_capture(source, plan.realtime)
     origin = LiveOrigin(capture)
     try:
         maker = FrameMaker(origin.width, origin.height, spec)

@@ -134,6 +134,13 @@ Record = Annotated[
         help="Record the live source meanwhile, as .aedat4; FILE.json lists what is missing.",
     ),
 ]
+Realtime = Annotated[
+    bool,
+    typer.Option(
+        "--realtime",
+        help="Capture a live source before all other work (SCHED_FIFO, a core of its own).",
+    ),
+]
 
 Roi = Annotated[
     Text,

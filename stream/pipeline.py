@@ -72,6 +72,7 @@ class Pipeline:
         stop: str | int | None = None,
         filters: FilterSpec | None = None,
         max_rate: float | None = None,
+        realtime: bool = False,
         report: Report = silent,
     ) -> None:
         """Opens the source and loads the model.
@@ -106,13 +107,14 @@ class Pipeline:
                 after `stop`: "1s" or microseconds after the recording's first event.
             filters: which events frames are made of; windows of time stay where all put them.
             max_rate: events per second beyond which whole slices are dropped (`RateLimit`).
+            realtime: of a live source, the capture goes before all threads without priority.
             report: told how far an engine's build is, which takes minutes with TensorRT.
 
         Raises:
             SaccadeError: a setting, the source, the model or the labels are refused, in one line.
         """
         plan = make_plan(
-            window, count, stride, speed, loop, geometry, start, stop, filters, max_rate
+            window, count, stride, speed, loop, geometry, start, stop, filters, max_rate, realtime
         )
         scoring = make_scoring(top, scores, unknown, smooth, vote, template)
         self.model = model if isinstance(model, Model) else load_model(model)

@@ -17,7 +17,7 @@ from saccade.stream.signals import Signals
 QUIET_S = 1.0
 
 
-def record_source(uri: str, path: str, *, seconds: float | None) -> None:
+def record_source(uri: str, path: str, *, seconds: float | None, realtime: bool = False) -> None:
     """Records until the source ends, for `seconds`, or until SIGINT or SIGTERM.
 
     Raises:
@@ -30,7 +30,7 @@ def record_source(uri: str, path: str, *, seconds: float | None) -> None:
     over = threading.Event()
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
-        capture = open_capture(uri)
+        capture = open_capture(uri, realtime)
         stack.callback(LiveOrigin(capture).close)
         recorder = stack.enter_context(recording(capture, path))
         assert recorder is not None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from saccade.stream.options import Seconds
+from saccade.stream.options import Realtime, Seconds
 
 
 def add_record_command(app: typer.Typer) -> None:
@@ -18,8 +18,9 @@ def record(
     source: Annotated[str, typer.Argument(metavar="URI", help="A live source.")],
     file: Annotated[str, typer.Argument(help="The .aedat4 file to write; FILE.json lists gaps.")],
     seconds: Seconds = None,
+    realtime: Realtime = False,
 ) -> None:
     """Record a live source, whole, without labels."""
     from saccade.stream.record import record_source
 
-    record_source(source, file, seconds=seconds)
+    record_source(source, file, seconds=seconds, realtime=realtime)

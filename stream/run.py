@@ -63,6 +63,7 @@ class RunOptions:
     control: str | None = None
     seconds: float | None = None
     record: str | None = None
+    realtime: bool = False
 
 
 def run_source(options: RunOptions) -> int:
@@ -131,6 +132,7 @@ def _pipeline(options: RunOptions, report: Report) -> Pipeline:
             options.background,
         ),
         max_rate=None if options.max_rate is None else parse_rate(options.max_rate),
+        realtime=options.realtime,
         engine=options.engine,
         precision=options.precision,
         report=report,

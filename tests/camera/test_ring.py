@@ -57,11 +57,11 @@ def test_the_newest_packet_stays_whatever_its_size():
     assert drain(reader) == [Gap(0, 99, 100), 1]
 
 
-def test_raw_bytes_count():
+def test_what_waits_is_known_in_packets_bytes_and_time():
     ring = Ring(10_000)
     reader = ring.reader()
-    ring.put(LivePacket(packet(100, 0, 100), 0, b"x" * 700))
-    assert reader.nbytes == ring.nbytes == SIZE + 700
+    ring.put(item(0))
+    assert reader.nbytes == ring.nbytes == SIZE
     assert reader.backlog == 1
     assert reader.delay_ns > 0
 

@@ -159,6 +159,18 @@ def test_filters_and_gaps_between_strides_are_accounted_for(loaded, patient):
     assert total.dropped["slice"] == 5000
 
 
+@pytest.mark.parametrize("stamp", [(1 << 63) - 1, 86_400_000_000, 0])
+@pytest.mark.parametrize("settings", [{}, {"stride": "10ms"}])
+def test_a_damaged_clock_costs_no_event_and_no_run(loaded, patient, stamp, settings):
+    bad = packet(10, 2_000_000, 2_001_000)
+    bad.t[5:] = stamp
+    script = [packet(100, 3_000_000, 3_010_000), bad, 0.1, packet(100, 3_100_000, 3_110_000), 0.05]
+    pipeline, capture = live(script, loaded, window="20ms", **settings)
+    predictions = list(pipeline)
+    assert settled(pipeline, capture).events_published == 210
+    assert len(predictions) < 2500  # at most 1000 empty slices for a leap, then the grid leaps too
+
+
 def test_a_stop_labels_what_was_read_to_its_last_event(loaded):
     pipeline, capture = live(steady(60.0), loaded, window="10ms")
     threading.Timer(0.2, pipeline.stop).start()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from benchmarks.load import SCENARIOS, growth, measure, table
 
@@ -15,6 +17,7 @@ def test_no_event_is_unaccounted_for_and_the_status_goes_on(model, name):
     assert all(held for key, held in facts["passed"].items() if key not in OF_SPEED), facts
     assert facts["labels"] > 5
     assert name == "silence" or facts["events_in"] > 0
+    json.dumps(facts)
     assert facts["about"] in table({"scenarios": {name: facts}})
 
 
