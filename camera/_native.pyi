@@ -375,6 +375,12 @@ class SliceCounter:
     def finish(self) -> None:
         """No event follows: what is counted is due."""
 
+    def advance(self, t_us: int) -> None:
+        """The clock has come to `t_us` without an event: windows that are over are due.
+
+        Raises ValueError where one is due already.
+        """
+
     def take(self, out: NDArray[np.float32]) -> tuple[int, int, int, int, int, int] | None:
         """The slice that is due, its frame in `out`, float32 [size, size]; None where none is.
 

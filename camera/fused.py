@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from saccade.camera import _native
 from saccade.camera.counting import Countable, count_packets
 from saccade.camera.errors import RecordingError
+from saccade.camera.events import Packet
 from saccade.camera.frames import FrameMaker
 from saccade.camera.recordings import Recording
 from saccade.camera.slicing import CountSlicer, Slicer, TimeSlicer
@@ -61,6 +62,7 @@ class SliceFramer:
     def __init__(self, frames: FrameMaker, window_us: int = 0, count: int = 0) -> None:
         """Slices of `window_us` microseconds, or of `count` events: one of the two."""
         assert (window_us > 0) != (count > 0)
+        self._frames = frames
         self._size = frames.spec.size
         self._slices = _native.SliceCounter(frames.native, window_us, count)
 
@@ -100,6 +102,35 @@ class SliceFramer:
         yield from self._due(out)
         if damage is not None:
             raise damage
+
+    def feed(self, packet: Packet) -> Iterator[FramedSlice]:
+        """The slices that a packet of a live source completes."""
+        at = 0
+        while at < len(packet):
+            part = packet[at:]
+            at += self._slices.add(part.t, part.x, part.y, part.on)
+            yield from self._due(None)
+
+    def advance(self, t_us: int) -> Iterator[FramedSlice]:
+        """The windows that are over now that the clock has come to `t_us` without an event."""
+        self._slices.advance(t_us)
+        yield from self._due(None)
+
+    def finish(self) -> Iterator[FramedSlice]:
+        """The slice being filled, at the end of a live source."""
+        self._slices.finish()
+        yield from self._due(None)
+
+    def blank(self, t_begin_us: int, t_end_us: int) -> FramedSlice:
+        """A slice of no events, before the first one."""
+        assert not self._slices.events
+        frame = self._frames.make(())
+        return FramedSlice(t_begin_us, t_end_us, t_end_us, 0, 0, 0, frame, 0.0)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of events held: none, however long a slice is."""
+        return 0
 
     def _due(self, out: NDArray[np.float32] | None) -> Iterator[FramedSlice]:
         while self._slices.due:

@@ -11,7 +11,6 @@ they would without the filter, and hold the events that it kept. Slices by count
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from saccade.camera.errors import SaccadeError
 from saccade.camera.events import EVENT_DTYPE, Packet
+from saccade.camera.slice_buffer import SliceBuffer
 
 RESET_US = 1_000_000
 MAX_EMPTY_SLICES = 1000
@@ -110,42 +110,18 @@ class Slicer(Protocol):
         """The slices that this packet completes, of the events in `kept` where it is given."""
         ...
 
+    def advance(self, t_us: int) -> Iterator[Slice]:
+        """The slices that are over now that the clock has come to `t_us` without an event."""
+        ...
+
     def finish(self) -> Iterator[Slice]:
         """The slices that the end of the stream completes; the last may be partly filled."""
         ...
 
-
-class _Buffer:
-    """The packets that a later slice may still need, with their place in the stream."""
-
-    def __init__(self) -> None:
-        # (index of its first event, its events, their times made non-decreasing)
-        self.parts: deque[tuple[int, Packet, NDArray[np.uint64]]] = deque()
-        self.end = 0
-
-    def append(self, packet: Packet, times: NDArray[np.uint64]) -> None:
-        if not len(packet):
-            return
-        self.parts.append((self.end, packet, times))
-        self.end += len(packet)
-
-    def index_at(self, t_us: int) -> int:
-        """Index of the first event at or after `t_us`."""
-        for start, _, times in self.parts:
-            if int(times[-1]) >= t_us:
-                return start + int(np.searchsorted(times, np.uint64(max(t_us, 0))))
-        return self.end
-
-    def take(self, first: int, last: int) -> tuple[Packet, ...]:
-        return tuple(
-            packet[max(first - start, 0) : last - start]
-            for start, packet, _ in self.parts
-            if first < start + len(packet) and start < last
-        )
-
-    def discard_before(self, index: int) -> None:
-        while self.parts and self.parts[0][0] + len(self.parts[0][1]) <= index:
-            self.parts.popleft()
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the events that later slices may still need."""
+        ...
 
 
 class TimeSlicer:
@@ -160,7 +136,7 @@ class TimeSlicer:
         self.window_us = _positive("window", window_us, "us")
         self.stride_us = _positive("stride", window_us if stride_us is None else stride_us, "us")
         self.restarts = 0
-        self._buffer = _Buffer()
+        self._buffer = SliceBuffer()
         self._begin: int | None = None
         self._newest = 0
         self._first = 0  # no slice may reach back before this event: the grid began there
@@ -185,6 +161,26 @@ class TimeSlicer:
                 packet = packet[n:]
             else:
                 yield from self._restart()
+
+    def advance(self, t_us: int) -> Iterator[Slice]:
+        """The windows that are over, empty ones included; past `MAX_EMPTY_SLICES` it leaps."""
+        if self._begin is None or t_us <= self._newest:
+            return
+        self._newest = t_us
+        cuts = 0
+        while self._begin + self.window_us <= t_us:
+            cuts += 1
+            if cuts > MAX_EMPTY_SLICES:
+                self.restarts += 1
+                self._begin += (t_us - self._begin) // self.stride_us * self.stride_us
+                return
+            yield self._slice(self._begin)
+            self._begin += self.stride_us
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the events that later slices may still need."""
+        return self._buffer.nbytes
 
     def finish(self) -> Iterator[Slice]:
         """The window being filled, where an event fell into it and into no window before it."""
@@ -237,7 +233,7 @@ class CountSlicer:
         self.count = _positive("count", count, "events")
         self.stride = _positive("stride", count if stride is None else stride, "events")
         self.restarts = 0
-        self._buffer = _Buffer()
+        self._buffer = SliceBuffer()
         self._first = 0
         self._covered = 0
 
@@ -247,6 +243,15 @@ class CountSlicer:
         self._buffer.append(packet, packet.t)
         while self._first + self.count <= self._buffer.end:
             yield self._slice(self._first + self.count)
+
+    def advance(self, t_us: int) -> Iterator[Slice]:
+        """Nothing: only events fill a slice."""
+        yield from ()
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the events that later slices may still need."""
+        return self._buffer.nbytes
 
     def finish(self) -> Iterator[Slice]:
         """One last slice of the events that no slice held, fewer than `count` new ones."""

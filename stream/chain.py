@@ -16,7 +16,7 @@ from saccade.stream.device_stages import DeviceFrames, encode_on_device
 from saccade.stream.live_words import LiveWords
 from saccade.stream.prediction import Encoded, Framed
 from saccade.stream.prefetch import Prefetch
-from saccade.stream.replay import Replay, TimedSlice
+from saccade.stream.replay import SliceSource, TimedSlice
 from saccade.stream.stages import encode, make_frames
 
 T = TypeVar("T")
@@ -26,6 +26,8 @@ SLICE_QUEUE_BYTES = 256 << 20
 FRAME_QUEUE = 2  # frames, and results, that may wait
 #: At a set speed a slice that left the source this long ago is dropped where a newer one waits.
 BUDGET_US = 50_000
+STUCK_S = 2.0  # a stage that works on one item for longer is named
+END_S = 1.5  # that a stage which is broken off may take to notice
 
 
 class Chain:
@@ -33,7 +35,7 @@ class Chain:
 
     def __init__(
         self,
-        replay: Replay,
+        replay: SliceSource,
         frame_maker: FrameMaker | DeviceFrames,
         engine: Engine,
         words: LiveWords,
@@ -45,6 +47,7 @@ class Chain:
         each; else a slow stage makes those before it wait.
         """
 
+        self._source = replay
         slices = Prefetch(
             replay,
             SLICE_QUEUE,
@@ -84,12 +87,31 @@ class Chain:
         """Slices that wait between two stages now."""
         return sum(stage.backlog for stage in self._stages)
 
-    def close(self) -> None:
-        """Ends all stages at once, and waits for their threads."""
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the slices that wait for a frame now, and of what waits to be cut."""
+        return self._source.nbytes + self._stages[0].nbytes
+
+    @property
+    def stuck(self) -> str:
+        """The stage that has worked on one item for more than `STUCK_S`; "" where none has.
+
+        Of several it is the last: those before wait for it.
+        """
+        since = time.monotonic() - STUCK_S
+        stages = zip(
+            ("decode", "frame", "encode", "publish"), (self._source, *self._stages), strict=False
+        )
+        stuck = [name for name, stage in stages if 0.0 < stage.busy_since < since]
+        return stuck[-1] if stuck else ""
+
+    def close(self) -> bool:
+        """Ends all stages at once; whether their threads have ended within `END_S`."""
         for stage in self._stages:
             stage.cancel()
-        for stage in self._stages:
-            stage.close()
+        until = time.monotonic() + END_S
+        ended = [stage.close(max(0.0, until - time.monotonic())) for stage in self._stages]
+        return all(ended)
 
 
 def _dropper(

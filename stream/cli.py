@@ -39,10 +39,13 @@ from saccade.stream.options import (
     ModelName,
     Polarity,
     Precision,
+    Realtime,
+    Record,
     Refractory,
     Roi,
     Scores,
     ScoresName,
+    Seconds,
     ServerKey,
     Smooth,
     Stride,
@@ -53,6 +56,7 @@ from saccade.stream.options import (
     Vote,
     Window,
 )
+from saccade.stream.record_command import add_record_command
 
 app = typer.Typer(
     name="saccade",
@@ -70,13 +74,14 @@ add_doctor_command(app)
 add_model_commands(app)
 add_key_commands(app)
 add_broker_command(app)
+add_record_command(app)
 
 DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
 
 
 @app.command()
 def run(
-    source: Annotated[str, typer.Argument(help="A recording of any format, read by content.")],
+    source: Annotated[str, typer.Argument(help="A recording, or a live source: prophesee://.")],
     labels: Annotated[
         Text,
         typer.Option(
@@ -140,8 +145,11 @@ def run(
     key: KeyFile = None,
     allow: Allow = None,
     insecure_no_auth: Insecure = False,
+    seconds: Seconds = None,
+    record: Record = None,
+    realtime: Realtime = False,
 ) -> None:
-    """Label a recording and publish the labels."""
+    """Label a recording or a live source, and publish the labels."""
     from saccade.stream.run import RunOptions, run_source
     from saccade.stream.wire import check_stream
 
@@ -184,6 +192,9 @@ def run(
         key=key,
         allow=allow,
         insecure_no_auth=insecure_no_auth,
+        seconds=seconds,
+        record=record,
+        realtime=realtime,
     )
     dropped = run_source(options)
     if dropped and fail_on_drop:

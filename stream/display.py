@@ -17,7 +17,8 @@ from rich.table import Table
 from rich.text import Text
 
 from saccade.camera.errors import printable
-from saccade.stream.lines import best_text, score_text
+from saccade.stream.headers import StatusHeader
+from saccade.stream.lines import best_text, score_text, status_text
 from saccade.stream.pipeline import Pipeline
 from saccade.stream.prediction import Prediction
 
@@ -52,7 +53,9 @@ class Display:
         self._rev = 0  # of the words shown last
         self._scores = pipeline.words.scoring.kind
         self._drawn = -math.inf
-        self._last: Prediction | None = None
+        self._last: Prediction | None = None  # not drawn yet
+        self._latest: Prediction | None = None
+        self._status = ""
         self._live: Live | None = None
         recording = pipeline.recording
         self._title = printable(
@@ -98,7 +101,7 @@ class Display:
         """Shows a prediction, unless the last one was shown a moment ago."""
         if self._first_us is None:
             self._first_us = prediction.t_begin_us
-        self._last = prediction
+        self._last = self._latest = prediction
         every = REDRAW_S if self._live else LINE_S
         if time.monotonic() - self._drawn >= every:
             self._draw(prediction)
@@ -135,9 +138,20 @@ class Display:
             f"{self._dropped(prediction)}"
         )
 
+    def show_status(self, status: StatusHeader) -> None:
+        """Shows how a live source does, once a second; from any thread."""
+        if self._live is not None:
+            self._status = status_text(status)
+            if time.monotonic() - self._drawn > LINE_S and self._latest is not None:
+                self._draw(self._latest)
+        else:
+            self._print(f"   status  {status_text(status)}", style="dim")
+
     def panel(self, prediction: Prediction) -> RenderableType:
         """The live view of one prediction: its labels, the facts, the progress through the file."""
         facts = _flow(self._facts(prediction), self._console.width)
+        if self._status:
+            facts += "\n" + textwrap.fill(self._status, max(1, self._console.width))
         self._progress.update(self._task, completed=self._pipeline.recording.position)
         return Group(
             self._table(prediction), Text(facts, style="dim"), self._progress.get_renderable()

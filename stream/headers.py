@@ -126,7 +126,16 @@ class StatusHeader(Header, frozen=True, kw_only=True):
             subscriber that has seen fewer has lost the others.
         rate_eps: events per second lately.
         backlog: slices waiting between two stages.
+        backlog_bytes: memory of those that wait for a frame, and of a live source's ring.
+        budget_us: a slice that is older and not the newest is dropped, us; 0 where all are kept.
         delay_us: latency of the last result, from the slice's last event to its labels, us.
+        jitter_us: mean change of the delay between arrival and the sensor's clock, us.
+        on_share: of the events lately, how many were ON (0 to 1); None where that is not known.
+        cpu: processor time that the process took lately: 1.0 is one core.
+        stuck: the stage that has worked on one slice for more than 2 s; "" where none has.
+        outages, outage_s: how often a live source was lost, and for how long in all, s.
+        notes: what a person should look at, such as "no events: lens cap? biases?".
+        recording: how the recording made of a live source goes; "" without one.
         uptime_s: since the publisher was opened, s.
         engine: what encodes, at which precision, and why it was chosen.
         frames: where frames are made, "cpu" or "cuda", and why.
@@ -142,7 +151,17 @@ class StatusHeader(Header, frozen=True, kw_only=True):
     dropped: Dropped = Dropped()
     rate_eps: float = 0.0
     backlog: Count = 0
+    backlog_bytes: Count = 0
+    budget_us: Count = 0
     delay_us: float = 0.0
+    jitter_us: float = 0.0
+    on_share: float | None = None
+    cpu: float = 0.0
+    stuck: str = ""
+    outages: Count = 0
+    outage_s: float = 0.0
+    notes: list[str] = msgspec.field(default_factory=list[str])
+    recording: str = ""
     uptime_s: float = 0.0
     engine: str = ""
     frames: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from saccade.camera.errors import printable
+from saccade.stream.headers import StatusHeader
 
 
 def score_text(score: float, kind: str, digits: int = 0) -> str:
@@ -27,3 +28,21 @@ def best_text(
 
     best = text(labels, scores, 3)
     return f"{best}  [{text(groups, group_scores, 1)}]" if groups else best
+
+
+def status_text(status: StatusHeader) -> str:
+    """A status as one line: `12.00 Mev/s, backlog 0 (0.0 MB), delay 3.1 ms, ...`."""
+    dropped = {name: getattr(status.dropped, name) for name in status.dropped.__struct_fields__}
+    lost = ", ".join(f"{name} {n:,}" for name, n in dropped.items() if n)
+    facts = [
+        f"{status.rate_eps / 1e6:.2f} Mev/s",
+        f"backlog {status.backlog} ({status.backlog_bytes / 1e6:.1f} MB)",
+        f"delay {status.delay_us / 1000:.1f} ms",
+        f"jitter {status.jitter_us / 1000:.1f} ms",
+        f"dropped {lost or 0}",
+        *([] if status.on_share is None else [f"ON {status.on_share:.0%}"]),
+        f"CPU {status.cpu:.0%}",
+        *([status.recording] if status.recording else []),
+        *status.notes,
+    ]
+    return printable(", ".join(facts))

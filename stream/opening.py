@@ -1,11 +1,14 @@
-"""What a pipeline reads: its settings checked, then the recording opened, and slices made of it."""
+"""What a pipeline reads: its settings checked, then the source opened, and slices made of it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
+from saccade.camera.capture import Capture
 from saccade.camera.errors import SaccadeError
 from saccade.camera.filters import EventFilter, FilterSpec, RateLimit
 from saccade.camera.frames import FrameMaker, FrameSpec
@@ -13,12 +16,16 @@ from saccade.camera.fused import SliceFramer, make_framer
 from saccade.camera.recordings import Recording, open_recording
 from saccade.camera.seeking import Section
 from saccade.camera.slicing import Slicer, TimeSlicer, Window
+from saccade.camera.sources import is_source
+from saccade.camera.sources import open_source as open_live
+from saccade.camera.sources.reopening import Reopening
 from saccade.camera.word_slices import SliceCutter, words_of
 from saccade.engines.engine import DeviceEngine, Engine
 from saccade.stream.device_stages import DeviceFrames
 from saccade.stream.durations import parse_section_us, parse_speed
+from saccade.stream.live import KeepingCutter, LiveSlices
 from saccade.stream.placing import FramesChoice, check_frames_option, choose_frames, look
-from saccade.stream.replay import Replay, Sieve
+from saccade.stream.replay import Replay, Sieve, SliceSource
 from saccade.stream.settings import check_geometry_pair, make_slicer
 
 
@@ -34,6 +41,7 @@ class Plan:
     filters: FilterSpec | None
     limit: RateLimit | None
     frames: str
+    realtime: bool = False
 
 
 def make_plan(
@@ -48,6 +56,7 @@ def make_plan(
     filters: FilterSpec | None,
     max_rate: float | None,
     frames: str,
+    realtime: bool,
 ) -> Plan:
     """The plan of a pipeline's settings; nothing is opened for it.
 
@@ -65,39 +74,64 @@ def make_plan(
         filters,
         None if max_rate is None else RateLimit(max_rate),
         frames,
+        realtime,
     )
+
+
+class Origin(Protocol):
+    """What the rest of a pipeline asks of a recording, or of a live source; see `Recording`."""
+
+    path: str
+    width: int
+    height: int
+    sensor: str
+    size_bytes: int
+    position: int
+
+    @property
+    def format(self) -> str: ...
+
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A recording, its slices, and what makes frames of them.
+    """A source, its slices, and what makes frames of them.
 
     Attributes:
-        owned: whether the recording was opened here, so that closing it is ours.
+        owned: whether the source was opened here, so that closing it is ours.
         frames_note: where frames are made, and why.
+        capture: of a live source; None for a recording.
     """
 
-    recording: Recording
+    recording: Origin
     owned: bool
     frame_maker: FrameMaker | DeviceFrames
-    replay: Replay
+    replay: SliceSource
     frames_note: str
+    capture: Capture | None = None
 
 
 def open_source(
-    source: str | Path | Recording,
+    source: str | Path | Recording | Capture,
     plan: Plan,
     spec: FrameSpec,
     engine: Engine,
     on_drop: Callable[[Window], None],
+    on_torn: Callable[[Window], None],
 ) -> Opened:
     """Opens `source` as `plan` says, for frames of `spec`, made on the GPU of `engine` or here.
 
-    `on_drop` is told of each slice that the plan's limit drops.
+    `on_drop` is told of each slice that the plan's limit drops, `on_torn` of each that a live
+    source's ring has lost events of.
 
     Raises:
-        SaccadeError: the recording is refused, or a filter for its sensor, or frames on a GPU.
+        SaccadeError: the source is refused, or a filter for its sensor, or frames on a GPU.
     """
+    if isinstance(source, Capture) or (isinstance(source, str) and is_source(source)):
+        return _open_live(source, plan, spec, engine, on_drop, on_torn)
+    if plan.realtime:
+        raise SaccadeError("realtime: a recording is not captured; leave it out")
     owned = isinstance(source, str | Path)
     opened = open_recording(source, plan.geometry) if isinstance(source, str | Path) else source
     try:
@@ -124,10 +158,92 @@ def open_source(
 
 
 def _maker(
-    place: FramesChoice, recording: Recording, spec: FrameSpec, engine: Engine
+    place: FramesChoice, recording: Origin, spec: FrameSpec, engine: Engine
 ) -> FrameMaker | DeviceFrames:
     size = recording.width, recording.height
     if place.place == "cpu":
         return FrameMaker(*size, spec)
     assert isinstance(engine, DeviceEngine), "what was looked for"
     return DeviceFrames(engine, int(engine.input.shape[1]), size, spec, place.words)
+
+
+class LiveOrigin:
+    """A captured source as an `Origin`: its name stands for a path, and it has no end."""
+
+    size_bytes = position = 0
+
+    def __init__(self, capture: Capture) -> None:
+        source = capture.source
+        self.path, self.sensor = source.name, source.sensor
+        self.width, self.height = source.width, source.height
+        self._capture = capture
+
+    @property
+    def format(self) -> str:
+        """The kind of source, such as "sim" or "prophesee"."""
+        return self.path.partition(":")[0]
+
+    def close(self) -> None:
+        """Ends the capture and lets go of the device, also of one that hangs."""
+        if not self._capture.close(timeout_s=0.5):
+            self._capture.source.close()
+            self._capture.close(timeout_s=0.5)
+        self._capture.source.close()
+
+
+def open_capture(uri: str, realtime: bool = False) -> Capture:
+    """The capture of a live source, which is opened again whenever it is lost.
+
+    Raises:
+        SaccadeError: the URI is refused, or the system does not allow `realtime`.
+        SourceError: it cannot be opened now.
+    """
+    source = Reopening(open_live(uri))
+    try:
+        return Capture(source, realtime=realtime)
+    except SaccadeError:
+        source.close()
+        raise
+
+
+def _open_live(
+    source: str | Capture,
+    plan: Plan,
+    spec: FrameSpec,
+    engine: Engine,
+    on_drop: Callable[[Window], None],
+    on_torn: Callable[[Window], None],
+) -> Opened:
+    _refuse_for_live(plan)
+    capture = source if isinstance(source, Capture) else open_capture(source, plan.realtime)
+    origin = LiveOrigin(capture)
+    try:
+        wanted = plan.filters
+        chosen = EventFilter(origin.width, origin.height, wanted) if wanted else None
+        place = choose_frames(plan.frames, look(engine, origin.width, origin.height, None))
+        maker = _maker(place, origin, spec, engine)
+    except SaccadeError:
+        if capture is not source:
+            origin.close()
+        raise
+    # Where slices keep no events, a burst costs no memory.
+    framer: SliceFramer | None = None
+    if chosen is None and isinstance(maker, FrameMaker):
+        framer = make_framer(maker, plan.slicer)
+    slicer = plan.slicer
+    grid = (slicer.window_us, slicer.stride_us) if isinstance(slicer, TimeSlicer) else None
+    sieve = Sieve(chosen, plan.limit, on_drop)
+    live = LiveSlices(capture, framer or KeepingCutter(slicer, chosen), grid, sieve, on_torn)
+    return Opened(origin, capture is not source, maker, live, place.note, capture)
+
+
+def _refuse_for_live(plan: Plan) -> None:
+    refused = {
+        "loop": plan.loop,
+        "speed": plan.speed not in (1.0, math.inf),
+        "from and to": plan.section != (0, None),
+        "geometry": plan.geometry is not None,
+    }
+    for name, given in refused.items():
+        if given:
+            raise SaccadeError(f"{name}: a live source has none; leave it out")

@@ -160,6 +160,25 @@ ServerKey = Annotated[
         "--server", metavar="KEY|FILE", help="The public key of who is there. With --key."
     ),
 ]
+Seconds = Annotated[
+    Optional[float],  # noqa: UP007
+    typer.Option(min=0.001, help="End after so many seconds. [default: with the source]"),
+]
+Record = Annotated[
+    Text,
+    typer.Option(
+        "--record",
+        metavar="FILE",
+        help="Record the live source meanwhile, as .aedat4; FILE.json lists what is missing.",
+    ),
+]
+Realtime = Annotated[
+    bool,
+    typer.Option(
+        "--realtime",
+        help="Capture a live source before all other work (SCHED_FIFO, a core of its own).",
+    ),
+]
 
 Roi = Annotated[
     Text,

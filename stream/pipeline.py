@@ -1,4 +1,4 @@
-"""The pipeline: recording -> slices -> frames -> embeddings -> labels, a thread for each stage."""
+"""The pipeline: source -> slices -> frames -> embeddings -> labels, a thread for each stage."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from saccade.camera.capture import Capture
 from saccade.camera.errors import RecordingError, SaccadeError
 from saccade.camera.filters import FilterSpec
 from saccade.camera.frames import FrameKind
 from saccade.camera.recordings import Recording
 from saccade.camera.slicing import Window
+from saccade.camera.sources import SourceError
 from saccade.engines.choose import engine_for
 from saccade.engines.engine import Engine
 from saccade.engines.labels import LabelBank
 from saccade.engines.models import DEFAULT_MODEL, Model, load_model
 from saccade.engines.reporting import Report, silent
 from saccade.engines.scoring import Scores
-from saccade.stream.chain import Chain
+from saccade.stream.chain import BUDGET_US, Chain
 from saccade.stream.live_words import LiveWords
 from saccade.stream.opening import make_plan, open_source
 from saccade.stream.prediction import Encoded, Prediction
@@ -28,9 +30,11 @@ from saccade.stream.settings import make_scoring
 from saccade.stream.stages import predict
 from saccade.stream.statistics import Latencies, Ledger, Summary
 
+DRAIN_S = 1.5  # that a run which was told to stop may take to label what it has read
+
 
 class Pipeline:
-    """Labels a recording. Iterate it once for `Prediction`s; then read `summary`.
+    """Labels a recording or a live source. Iterate it once for `Prediction`s; then read `summary`.
 
         with saccade.Pipeline("cup.aedat4", labels=["cup", "chair"]) as pipeline:
             for prediction in pipeline:
@@ -38,13 +42,14 @@ class Pipeline:
 
     At speed `max` nothing is dropped: a slow stage makes the ones before it wait. At a set speed
     slices leave by the recording's clock, and where a stage falls behind (a slice has waited for
-    50 ms and a newer one is there) the oldest whole slice is dropped and counted. Decoding, framing
-    and encoding run on threads of their own, mostly without the GIL.
+    50 ms and a newer one is there) the oldest whole slice is dropped and counted. A live source,
+    such as `sim://scene`, is read as it comes: `stop` ends it. Capture, decoding, framing and
+    encoding run on threads of their own, mostly without the GIL.
     """
 
     def __init__(
         self,
-        source: str | Path | Recording,
+        source: str | Path | Recording | Capture,
         *,
         model: str | Path | Model = DEFAULT_MODEL,
         labels: str | Sequence[str] | LabelBank | None = None,
@@ -68,12 +73,14 @@ class Pipeline:
         stop: str | int | None = None,
         filters: FilterSpec | None = None,
         max_rate: float | None = None,
+        realtime: bool = False,
         report: Report = silent,
     ) -> None:
         """Opens the source and loads the model.
 
         Args:
-            source: a recording's path, or an open recording (then closing it is the caller's).
+            source: a recording's path, a live source's URI, or an open recording or the capture of
+                a source (then closing it is the caller's).
             model: a bundled model's name, a model folder, or a loaded model.
             labels: words, a sequence or as `--labels` takes them, or a bank; None is all of the
                 model's own.
@@ -103,13 +110,25 @@ class Pipeline:
                 after `stop`: "1s" or microseconds after the recording's first event.
             filters: which events frames are made of; windows of time stay where all put them.
             max_rate: events per second beyond which whole slices are dropped (`RateLimit`).
+            realtime: of a live source, the capture goes before all threads without priority.
             report: told how far an engine's build is, which takes minutes with TensorRT.
 
         Raises:
             SaccadeError: a setting, the source, the model or the labels are refused, in one line.
         """
         plan = make_plan(
-            window, count, stride, speed, loop, geometry, start, stop, filters, max_rate, frames
+            window,
+            count,
+            stride,
+            speed,
+            loop,
+            geometry,
+            start,
+            stop,
+            filters,
+            max_rate,
+            frames,
+            realtime,
         )
         scoring = make_scoring(top, scores, unknown, smooth, vote, template)
         self.model = model if isinstance(model, Model) else load_model(model)
@@ -120,20 +139,24 @@ class Pipeline:
         self._engine, self.engine_note = engine_for(engine, self.model, precision, report=report)
         # The last thing to be opened, so that nothing refused above leaves it open.
         try:
-            self._source = open_source(source, plan, spec, self._engine, self._over_rate)
+            self._source = open_source(
+                source, plan, spec, self._engine, self._over_rate, self._behind
+            )
         except SaccadeError:
             self._close_engine()
             raise
         self.recording = self._source.recording
         self.frames_note = self._source.frames_note
         self._replay = self._source.replay
-        self._drops = not math.isinf(plan.speed)
+        self.capture = self._source.capture  # None of a recording
+        self._drops = self.capture is not None or not math.isinf(plan.speed)
         self.latencies = Latencies()
         self.labelled = 0
         self._chain: Chain | None = None
         self._started = self._ended = 0.0
         self._exhausted = self._broken_off = False
         self._closing = threading.Lock()
+        self._drain: threading.Timer | None = None
 
     def __enter__(self) -> Pipeline:
         return self
@@ -169,7 +192,7 @@ class Pipeline:
             for seq, encoded in enumerate(self._chain):
                 yield self._predict(seq, encoded)
             self._exhausted = not self._broken_off
-        except RecordingError:
+        except (RecordingError, SourceError):
             self._exhausted = True  # it comes after the last slice before the damage
             raise
         finally:
@@ -193,8 +216,15 @@ class Pipeline:
         return self.words.change(labels).rev
 
     def stop(self) -> None:
-        """Ends in good order: slices that have left the source are labelled, then it is over."""
+        """Ends in good order: slices that have left the source are labelled, then it is over.
+
+        What is not labelled in `DRAIN_S` is dropped and counted. From any thread.
+        """
         self._replay.stop()
+        if self._drain is None and not self._ended:
+            self._drain = threading.Timer(DRAIN_S, self.close)
+            self._drain.daemon = True
+            self._drain.start()
 
     def lose_latest(self) -> None:
         """Says that nobody took the prediction yielded last: it counts as dropped by `publish`."""
@@ -210,17 +240,21 @@ class Pipeline:
         with self._closing:
             if not self._ended:
                 self._end()
+        if self._drain not in (None, threading.current_thread()):
+            self._drain.join()
 
     def _end(self) -> None:
-        self._replay.stop()
-        if self._chain is not None:
-            self._chain.close()
+        if self._drain is not None:
+            self._drain.cancel()
+        self._replay.end()
+        ended = self._chain is None or self._chain.close()
         if not self._exhausted:  # what is neither published nor known as dropped was on its way
             self.ledger.drop(0, self._replay.events)
         self.ledger.close(self._replay.events)
         self._ended = time.monotonic()
         self.words.end()
-        self._close_engine()
+        if ended:  # else its thread is still in it
+            self._close_engine()
         if self._source.owned:
             self.recording.close()
 
@@ -245,17 +279,32 @@ class Pipeline:
         return 0 if self._chain is None else self._chain.backlog
 
     @property
+    def backlog_bytes(self) -> int:
+        """Bytes of the slices that wait for a frame, and of what waits in a live source's ring."""
+        return 0 if self._chain is None else self._chain.nbytes
+
+    @property
+    def stuck(self) -> str:
+        """The stage that has worked on one item for more than 2 s; "" where none has."""
+        return "" if self._chain is None else self._chain.stuck
+
+    @property
+    def budget_us(self) -> int:
+        """A slice older than this is dropped where a newer one waits; 0 where all are kept."""
+        return BUDGET_US if self._drops else 0
+
+    @property
     def summary(self) -> Summary:
         """The accounts so far: events_in = events_published + sum of dropped + those on their way.
 
         None is on its way once the iteration has ended or `close` was called.
         """
         published, dropped = self.ledger.snapshot()  # before events_in, which only grows
-        filtered = self._replay.filtered
-        dropped |= {"source": self._replay.source_dropped, "filter": sum(filtered.values())}
+        filtered, refused = self._replay.filtered, self._replay.refused
+        dropped |= {stage: dropped[stage] + n for stage, n in refused.items()}
         ended = self._ended or time.monotonic()
         return Summary(
-            events_in=self._replay.events + dropped["source"] + dropped["filter"],
+            events_in=self._replay.events + sum(refused.values()),
             events_published=published,
             dropped=dropped,
             slices=self._replay.slices,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Generic, TypeVar
@@ -17,6 +18,10 @@ class Prefetch(Generic[T]):
     (back-pressure), or, where `on_drop` is given, the oldest item that waits is dropped and handed
     to `on_drop`; so is one that is `stale` while a newer one waits. An item larger than `max_bytes`
     waits alone, so a bound can never deadlock.
+
+    Attributes:
+        busy_since: `time.monotonic()` when the consumer took what it works on now; 0.0 while it
+            waits for an item.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class Prefetch(Generic[T]):
         self._changed = threading.Condition()
         self._ended = False
         self._closed = False
+        self.busy_since = 0.0
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._pull, name=f"saccade-{name}", daemon=True)
         self._thread.start()
@@ -91,6 +97,7 @@ class Prefetch(Generic[T]):
         return self
 
     def __next__(self) -> T:
+        self.busy_since = 0.0
         with self._changed:
             while not self._queue and not self._ended and not self._closed:
                 self._changed.wait()
@@ -98,6 +105,7 @@ class Prefetch(Generic[T]):
                 self._drop_stale()
                 item = self._pop()
                 self._changed.notify_all()
+                self.busy_since = time.monotonic()
                 return item
             error, self._error = self._error, None
         if error is not None:
@@ -109,15 +117,21 @@ class Prefetch(Generic[T]):
         """Items that wait now."""
         return len(self._queue)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the items that wait now."""
+        return self._bytes
+
     def cancel(self) -> None:
         """Ends both sides: the stage stops at its next item, the consumer sees the end."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
-    def close(self) -> None:
-        """Cancels, and waits for the thread."""
+    def close(self, timeout_s: float | None = None) -> bool:
+        """Cancels, and waits for the thread; whether it has ended in time."""
         self.cancel()
         if self._thread is not threading.current_thread():
-            self._thread.join()
+            self._thread.join(timeout_s)
         self._queue.clear()
+        return not self._thread.is_alive()

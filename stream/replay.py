@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -27,9 +28,9 @@ class TimedSlice:
         cut: the slice.
         received_ns: arrival of its last event, on `time.monotonic_ns()`'s clock. At a set speed
             that is when the recording's clock says it happened, at speed max when it was decoded.
-        left_ns: when it left the source, on the same clock.
+        left_ns: when it left the source, on the same clock; of a live one when it was whole.
         decode_us: time spent reading, decoding, filtering and slicing since the slice before it.
-        refused: events that never came to a slice by then, cumulative: by `source` and `filter`.
+        refused: events that never came to a slice by then, cumulative, by stage.
     """
 
     cut: Slice | FramedSlice | WordSlice
@@ -61,8 +62,53 @@ class Sieve:
         return dropped
 
 
+class SliceSource(Protocol):
+    """What slices come from: a recording or a live source; iterated once.
+
+    Attributes:
+        events: those that are in slices, or between two; it only grows.
+        slices: slices that were cut.
+    """
+
+    events: int
+    slices: int
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that wait to be cut."""
+        ...
+
+    @property
+    def busy_since(self) -> float:
+        """`time.monotonic()` when it took what it works on; 0.0 while it waits for the source."""
+        ...
+
+    @property
+    def filtered(self) -> dict[str, int]:
+        """Events removed by the filters, by filter."""
+        ...
+
+    @property
+    def refused(self) -> dict[str, int]:
+        """Events that come to no slice, by the stage that refused them; in none of `events`."""
+        ...
+
+    def __iter__(self) -> Iterator[TimedSlice]: ...
+
+    def stop(self) -> None:
+        """Ends in good order."""
+        ...
+
+    def end(self) -> None:
+        """Ends at once: what was read is accounted for."""
+        ...
+
+
 class Replay:
     """A passive source of slices; iterate it once, on whichever thread."""
+
+    nbytes = 0  # a file waits, not its events
+    busy_since = 0.0
 
     def __init__(
         self,
@@ -88,12 +134,21 @@ class Replay:
         self._decoded = 0
         self.events = 0  # that have left, in a slice or between two
         self.source_dropped = 0
-        self.filtered: dict[str, int] = sieve.filters.removed if sieve.filters else {}
+        self._filtered: dict[str, int] = sieve.filters.removed if sieve.filters else {}
         self.slices = 0
 
     def stop(self) -> None:
         """Nothing more leaves: what is not yet due or not yet a whole slice never happened."""
         self._stop.set()
+
+    def end(self) -> None:
+        """As `stop`."""
+        self._stop.set()
+
+    @property
+    def filtered(self) -> dict[str, int]:
+        """Events removed by the filters, by filter."""
+        return self._filtered
 
     @property
     def refused(self) -> dict[str, int]:
@@ -161,7 +216,7 @@ class Replay:
         if filters is None:
             return None
         kept = Kept(*filters.sift(packet))
-        self.filtered = filters.removed
+        self._filtered = filters.removed
         return kept
 
     def _packets(self) -> Iterator[Packet]:

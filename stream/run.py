@@ -15,6 +15,7 @@ from saccade.stream.display import Display
 from saccade.stream.durations import parse_rate
 from saccade.stream.files import SummaryFile, refuse_overwriting
 from saccade.stream.keys import ServerKeys, server_keys
+from saccade.stream.live_run import ending_after, finish_recording, recording, watching
 from saccade.stream.pipeline import Pipeline
 from saccade.stream.settings import parse_filters, parse_geometry
 from saccade.stream.signals import Signals
@@ -65,17 +66,21 @@ class RunOptions:
     key: str | None = None
     allow: str | None = None
     insecure_no_auth: bool = False
+    seconds: float | None = None
+    record: str | None = None
+    realtime: bool = False
 
 
 def run_source(options: RunOptions) -> int:
-    """Runs to the end of the source, or until SIGINT or SIGTERM; gives the events lost.
+    """Runs to the end of the source, for `seconds`, or until SIGINT or SIGTERM.
 
+    Gives the events lost.
     Events that a filter removed, or that lie between strided windows, were asked for and are not
     lost.
 
     Raises:
-        SaccadeError: a setting or an address is refused, or the recording is damaged; then every
-            slice before the damage was published and the summary shown.
+        SaccadeError: a setting or an address is refused, the recording is damaged or what was to
+            be recorded could not be; then every slice was published and the summary shown.
         KeyboardInterrupt: a signal before the first slice, or a second one.
     """
     mask = None if options.hot_pixels == LEARN else options.hot_pixels
@@ -97,15 +102,20 @@ def run_source(options: RunOptions) -> int:
         summary = stack.enter_context(SummaryFile(options.summary))
         with shown_work() as report:
             pipeline = stack.enter_context(_pipeline(options, signals.checking(report)))
+        recorder = stack.enter_context(recording(pipeline.capture, options.record))
         outputs = [sink.where for sink in sinks]
         outputs += [f"{control.address} (control)"] if control else []
+        outputs += [f"{recorder.path} (recording)"] if recorder else []
         display = Display(pipeline, outputs, to_stderr="jsonl:-" in options.out)
         try:
-            _run(pipeline, sinks, control, display, signals)
+            with ending_after(options.seconds, pipeline.stop), watching(pipeline, display):
+                _run(pipeline, sinks, control, display, signals)
         finally:
             pipeline.close()
             summary.write(pipeline.summary)
             display.summary()
+        if recorder is not None:
+            finish_recording(recorder)
         return pipeline.summary.events_lost
 
 
@@ -132,6 +142,7 @@ def _pipeline(options: RunOptions, report: Report) -> Pipeline:
             options.background,
         ),
         max_rate=None if options.max_rate is None else parse_rate(options.max_rate),
+        realtime=options.realtime,
         engine=options.engine,
         precision=options.precision,
         frames=options.frames,

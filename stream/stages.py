@@ -47,7 +47,8 @@ def predict(seq: int, encoded: Encoded, ledger: Ledger) -> Prediction:
     """The prediction of a slice, which is published by this: its events are accounted for."""
     framed, ranked = encoded.framed, encoded.ranked
     timed, cut = framed.timed, framed.timed.cut
-    dropped = ledger.publish(cut.first, cut.last) | timed.refused
+    dropped = ledger.publish(cut.first, cut.last)
+    dropped |= {stage: dropped[stage] + n for stage, n in timed.refused.items()}
     published_ns = time.monotonic_ns()
     stage_us = {
         "decode": timed.decode_us,

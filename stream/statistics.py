@@ -14,6 +14,8 @@ import msgspec
 STAGES = ("source", "filter", "queue", "slice", "rate", "publish")
 #: Of those, what the user asked for: no loss.
 ASKED_FOR = ("filter", "slice")
+#: Dropped slices are joined to ranges from so many on.
+MOST_RANGES = 256
 
 
 class LatencySummary(msgspec.Struct, frozen=True):
@@ -107,8 +109,13 @@ class Ledger:
 
     def drop(self, first: int, last: int, stage: str = "queue") -> None:
         """A whole slice [first, last) was dropped by a queue, whichever, or by the "rate"."""
+        if first == last:
+            return
         with self._lock:
-            self._lost[stage].append((first, last))
+            ranges = self._lost[stage]
+            ranges.append((first, last))
+            if len(ranges) > MOST_RANGES:  # an engine that hangs drops slices for hours
+                ranges[:] = _joined(ranges)
 
     def publish(self, first: int, last: int) -> dict[str, int]:
         """A slice [first, last) was published; gives the cumulative drops."""
@@ -150,6 +157,17 @@ class Ledger:
         for ranges in (rate, queue):
             ranges[:] = [(first, last) for first, last in ranges if last > until]
         self._high = until
+
+
+def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The same indices, in ranges that do not touch."""
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if joined and first <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(last, joined[-1][1])
+        else:
+            joined.append((first, last))
+    return joined
 
 
 def _length(ranges: list[tuple[int, int]], begin: int, end: int) -> int:

@@ -27,13 +27,18 @@ from saccade.camera.formats.aedat4_info import StreamInfo, read_streams
 from saccade.camera.formats.aedat4_writer import MAGIC
 from saccade.camera.formats.base import FileRecording
 from saccade.camera.formats.file import RecordingFile, check_geometry
-from saccade.camera.formats.unpack import PACKET_LIMIT, Compression, TooLargeError, unpack
+from saccade.camera.formats.unpack import (
+    COMPRESSIONS,
+    PACKET_LIMIT,
+    Compression,
+    TooLargeError,
+    unpack,
+)
 from saccade.camera.streams import Frame, ImuPacket, Stream, Triggers
 
 _T = TypeVar("_T")
 
 _HEADER_LIMIT = 1 << 20
-_COMPRESSIONS: tuple[Compression, ...] = ("none", "lz4", "lz4", "zstd", "zstd")
 
 
 class Aedat4Recording(FileRecording):
@@ -168,7 +173,7 @@ class Aedat4Recording(FileRecording):
             if len(prefix) < 4 or size > _HEADER_LIMIT or len(data) < 4 + size:
                 raise ValueError("it is cut off, or its size is wrong")
             code, table, xml = _native.read_aedat4_header(data)
-            if not 0 <= code < len(_COMPRESSIONS):
+            if not 0 <= code < len(COMPRESSIONS):
                 raise ValueError(f"compression {code} is unknown")
             self._first = start + 4 + size
             if table != -1 and table < self._first:
@@ -177,7 +182,7 @@ class Aedat4Recording(FileRecording):
         except ValueError as error:
             what = f"the AEDAT4 header is damaged: {error}"
             raise RecordingError(self.path, what, "copy the file again", start) from error
-        self._compression: Compression = _COMPRESSIONS[code]
+        self._compression: Compression = COMPRESSIONS[code]
         self._table = table
 
     def _packet_header(self, offset: int, end: int, wanted: StreamInfo) -> tuple[int, int]:

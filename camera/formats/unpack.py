@@ -19,6 +19,9 @@ from saccade.camera import _native
 
 Compression = Literal["none", "lz4", "zstd"]
 
+#: By AEDAT4's code: the higher ones are of higher levels of the same.
+COMPRESSIONS: tuple[Compression, ...] = ("none", "lz4", "lz4", "zstd", "zstd")
+
 #: The most bytes that one packet of events may unfold to: 1.5 million events. Packets of dv and of
 #: faery hold 0.2 MiB, and no recorder is known to write more than a few MiB. These 24 MiB, the
 #: 20 MiB of columns that they decode to, zstd's window and what malloc keeps stay below the 64 MiB

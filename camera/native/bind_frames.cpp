@@ -76,6 +76,13 @@ void bind_slices(nb::module_& m) {
       .def("add", &add_to, nb::arg("t").noconvert(), nb::arg("x").noconvert(),
            nb::arg("y").noconvert(), nb::arg("on").noconvert())
       .def("finish", [](PythonSliceCounter& self) { self.slices().finish(); })
+      .def(
+          "advance",
+          [](PythonSliceCounter& self, std::uint64_t t) {
+            if (self.slices().due()) throw nb::value_error("a slice is due: take it first");
+            self.slices().advance(t);
+          },
+          nb::arg("t_us"))
       .def("take", &take, nb::arg("out").noconvert())
       .def_prop_ro("due", [](PythonSliceCounter& self) { return self.slices().due(); })
       .def_prop_ro("events", [](PythonSliceCounter& self) { return self.slices().events(); });

@@ -33,6 +33,9 @@ class SliceRules {
   CountedSlice take();
   // No event follows: what is counted is due, if there is any. Needs !due().
   void finish();
+  // The clock has come to `t` without an event: the windows that are over are due, empty ones
+  // included, one after the other as they are taken. Needs !due().
+  void advance(std::uint64_t t);
 
   // Whether a slice is due before an event of this time. Needs !due().
   bool stops_at(std::uint64_t t);

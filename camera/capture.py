@@ -1,0 +1,128 @@
+"""Capture: a live source is read on a thread of its own, into a ring."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from saccade.camera.clock import SensorClock
+from saccade.camera.events import Packet
+from saccade.camera.realtime import check_realtime, set_realtime
+from saccade.camera.ring import RING_BYTES, Ring
+from saccade.camera.sources.base import LivePacket, LiveSource
+
+#: A source says at least this often that nothing came: a stop is noticed so soon.
+POLL_S = 0.1
+#: Classes of `LiveSource.dropped` that count words, which need not have been events.
+_NO_EVENTS = ("unknown_word",)
+
+if TYPE_CHECKING:
+    from saccade.camera.recorder import Recorder
+
+
+@dataclass(frozen=True, slots=True)
+class Captured:
+    """A packet in the ring: that of a `LivePacket`, and what the source had lost before it.
+
+    Attributes:
+        refused: events so far that the driver lost or the decoder left out.
+    """
+
+    events: Packet
+    received_ns: int
+    refused: int
+
+
+class Capture:
+    """Reads `source` from `start` on until it ends or `stop`.
+
+    Attributes:
+        source: the source; closing it is the caller's.
+        ring: where its packets are.
+        clock: of the sensor.
+        events, on: events that arrived, and how many of them were ON.
+        error: what ended the source, once it has; None for its end or a stop.
+        recorder: what writes them to a file meanwhile; None where nothing does.
+    """
+
+    def __init__(
+        self, source: LiveSource, ring_bytes: int = RING_BYTES, realtime: bool = False
+    ) -> None:
+        """Starts nothing yet.
+
+        Args:
+            source: is read by one capture.
+            ring_bytes: what the ring may hold.
+            realtime: the thread goes before all others that have no such priority.
+
+        Raises:
+            SaccadeError: the system does not allow that.
+        """
+        if realtime:
+            check_realtime()
+        self._realtime = realtime
+        self.source = source
+        self.ring: Ring[Captured] = Ring(ring_bytes)
+        self.clock = SensorClock()
+        self.events = self.on = 0
+        self.error: BaseException | None = None
+        self.recorder: Recorder | None = None
+        self._stop = threading.Event()
+        self._last = math.inf  # when events came last, or when it was started
+        self._thread = threading.Thread(target=self._run, name="saccade-capture", daemon=True)
+
+    def start(self) -> None:
+        """Begins to read; what a source holds from before comes first."""
+        self._last = time.monotonic()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Nothing more is read; what is in the ring stays for those who read it."""
+        self._stop.set()
+
+    def close(self, timeout_s: float = 2.0) -> bool:
+        """Stops, and waits for the thread; whether it has ended in time."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(timeout_s)
+        return not self._thread.is_alive()
+
+    @property
+    def quiet_s(self) -> float:
+        """Seconds without an event until now."""
+        return max(0.0, time.monotonic() - self._last)
+
+    @property
+    def refused(self) -> int:
+        """Events so far that never came to the ring: lost by the driver, or left out as damaged."""
+        dropped = self.source.dropped.items()
+        left_out = sum(n for kind, n in dropped if kind not in _NO_EVENTS)
+        return self.source.lost.get("events", 0) + left_out
+
+    def _run(self) -> None:
+        try:
+            if self._realtime:
+                set_realtime()
+            for packet in self.source.packets(POLL_S):
+                if packet is not None:
+                    self._put(packet)
+                if self._stop.is_set():
+                    break
+        except BaseException as error:  # carried to the readers, whatever it is
+            self.error = error
+            self.ring.end(error)
+        else:
+            self.ring.end()
+
+    def _put(self, packet: LivePacket) -> None:
+        events = packet.events
+        self.clock.note(int(events.t[0]), int(events.t[-1]), packet.received_ns)
+        self._last = time.monotonic()
+        self.events += len(events)
+        self.on += int(np.count_nonzero(events.on))
+        self.ring.put(Captured(events, packet.received_ns, self.refused))

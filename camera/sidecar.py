@@ -1,0 +1,145 @@
+"""`FILE.json` beside a recording of a live source: what it holds, and each gap in it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from saccade.camera.errors import RecordingError
+from saccade.camera.events import Packet
+from saccade.camera.sources.base import LiveSource
+
+#: From so many gaps on, those that follow each other are listed as one: the file stays readable.
+MOST_GAPS = 10_000
+SAVE_S = 1.0
+
+
+class RecordedGap(msgspec.Struct):
+    """Events that are not in the recording.
+
+    Attributes:
+        from_us, to_us: times of the sensor's clock between which they lay.
+        events: how many.
+        by: who lost them: "source" (the camera or its driver), "recorder" (it was too slow: the
+            disk or the processor), "disk" (it was full).
+    """
+
+    from_us: int
+    to_us: int
+    events: int
+    by: str
+
+
+class SidecarFile(msgspec.Struct):
+    """What is in the file; `state` is recording, complete, or failed."""
+
+    recording: str
+    state: str
+    error: str
+    source: str
+    sensor: str
+    serial: str
+    width: int
+    height: int
+    events: int
+    first_us: int | None
+    last_us: int | None
+    lost: dict[str, int]
+    gaps: list[RecordedGap]
+    settings: dict[str, Any]
+
+
+class Sidecar:
+    """Kept while a recording grows, and written anew at most once a second.
+
+    Attributes:
+        path: the file.
+        events: events in the recording.
+        lost: events that are not, by who lost them.
+        gaps: where.
+        last_us: time of the last event in it.
+    """
+
+    def __init__(self, recording: str | os.PathLike[str], source: LiveSource) -> None:
+        """Writes it; RecordingError where that is not possible."""
+        self.path = Path(f"{os.fspath(recording)}.json")
+        self._recording = Path(recording).name
+        self._source = source
+        self._settings = source.settings()
+        self.events = 0
+        self.first_us: int | None = None
+        self.last_us: int | None = None
+        self.lost = {"source": 0, "recorder": 0, "disk": 0}
+        self.gaps: list[RecordedGap] = []
+        self._saved = time.monotonic()
+        self._changed = False
+        try:
+            self._write("recording", "")
+        except OSError as error:
+            what = f"it cannot be written ({error.strerror})"
+            raise RecordingError(str(self.path), what, "choose another folder") from error
+
+    def wrote(self, packet: Packet) -> None:
+        """These events are in the recording."""
+        self.events += len(packet)
+        if self.first_us is None:
+            self.first_us = int(packet.t[0])
+        self.last_us = int(packet.t[-1])
+        self._changed = True
+
+    def add_gap(self, by: str, from_us: int, to_us: int, events: int) -> None:
+        """These are not."""
+        self._changed = True
+        self.lost[by] += events
+        last = self.gaps[-1] if self.gaps else None
+        if last is not None and len(self.gaps) >= MOST_GAPS:
+            last.from_us, last.to_us = min(last.from_us, from_us), max(last.to_us, to_us)
+            last.events += events
+            last.by = by if by == last.by else "several"
+        else:
+            self.gaps.append(RecordedGap(from_us, to_us, events, by))
+
+    def save(self) -> None:
+        """Writes it where it has changed and is a second old; on a full disk it stays as it was."""
+        if self._changed and time.monotonic() > self._saved + SAVE_S:
+            self._saved = time.monotonic()
+            self._changed = False
+            with contextlib.suppress(OSError):
+                self._write("recording", "")
+
+    def end(self, error: str) -> None:
+        """The recording is over; `error` says why before its time."""
+        state = "failed" if error else "complete"
+        try:
+            self._write(state, error)
+        except OSError:  # a full disk: into the room that it has
+            with contextlib.suppress(OSError):
+                self._overwrite(self._content(state, error))
+
+    def _write(self, state: str, error: str) -> None:
+        new = self.path.with_name(f".{self.path.name}.new")
+        try:
+            new.write_bytes(self._content(state, error))
+            new.replace(self.path)
+        except OSError:
+            new.unlink(missing_ok=True)
+            raise
+
+    def _overwrite(self, content: bytes) -> None:
+        with self.path.open("r+b", buffering=0) as file:
+            file.write(content)
+            file.truncate(len(content))
+
+    def _content(self, state: str, error: str) -> bytes:
+        source = self._source
+        found = SidecarFile(
+            self._recording, state, error, source.name, source.sensor, source.serial,
+            source.width, source.height, self.events, self.first_us, self.last_us,
+            self.lost, self.gaps, self._settings,
+        )  # fmt: skip
+        return msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n"

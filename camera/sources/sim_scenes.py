@@ -1,0 +1,86 @@
+"""What a virtual camera looks at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saccade.camera.events import Packet
+from saccade.camera.recordings import open_recording
+from saccade.camera.simulate import Path as Motion
+from saccade.camera.simulate import Sensor, simulate_image
+from saccade.camera.sources.sim_options import SimOptions
+
+SAMPLE = Path(__file__).parents[1] / "samples" / "three_objects.aedat4"
+#: More are not simulated: they are shown again.
+_FILM_EVENTS = 1_000_000
+_CIRCLES, _CIRCLE_US = 200, 500_000
+
+
+def film(options: SimOptions, n: int) -> Packet:
+    """Events of the scene in their order, at least one and at most `n` if there are so many."""
+    n = min(n, _FILM_EVENTS)
+    if options.scene == "sample":
+        return _sample(n)
+    if options.scene == "noise":
+        return _noise(options, n)
+    sensor = Sensor(options.width, options.height, leak_hz=0.0, noise_hz=0.0)
+    path = _circles(min(options.width, options.height) / 8)
+    found: list[Packet] = []
+    count = 0
+    for packet in simulate_image(picture(options.seed), path, sensor, seed=options.seed):
+        found.append(packet)
+        count += len(packet)
+        if count >= n:
+            break
+    return _joined(found)[:n] if count else _noise(options, n)  # a pixel or two see no picture
+
+
+def picture(seed: int, side: int = 384) -> NDArray[np.uint8]:
+    """A gray picture of bright and dark boxes and discs, uint8 [side, side]."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[0:side, 0:side]
+    image = np.full((side, side), 90, np.uint8)
+    for k in range(60):
+        y, x = rng.uniform(0, side, 2)
+        size = rng.uniform(side / 40, side / 8)
+        if k % 2:
+            inside = (rows - y) ** 2 + (columns - x) ** 2 < size**2
+        else:
+            inside = (abs(rows - y) < size) & (abs(columns - x) < size * 0.6)
+        image[inside] = rng.integers(10, 250)
+    return image
+
+
+def _circles(radius: float) -> Motion:
+    """The picture goes round, so that all of its edges move and none leaves for good."""
+    points = 32 * _CIRCLES + 1
+    turn = np.linspace(0, 2 * np.pi * _CIRCLES, points)
+    t = np.linspace(0, _CIRCLES * _CIRCLE_US, points).astype(np.int64)
+    return Motion(t, radius * np.cos(turn), radius * np.sin(turn))
+
+
+def _sample(n: int) -> Packet:
+    with open_recording(SAMPLE) as recording:
+        packet = _joined(list(recording.packets()))[:n]
+    return Packet(packet.t - packet.t[0], packet.x, packet.y, packet.on)
+
+
+def _noise(options: SimOptions, n: int) -> Packet:
+    rng = np.random.default_rng(options.seed)
+    return Packet(
+        np.arange(n, dtype=np.uint64),
+        rng.integers(0, options.width, n, np.uint16),
+        rng.integers(0, options.height, n, np.uint16),
+        rng.integers(0, 2, n).astype(np.bool_),
+    )
+
+
+def _joined(packets: list[Packet]) -> Packet:
+    t, x, y, on = (
+        np.concatenate([getattr(packet, name) for packet in packets])
+        for name in ["t", "x", "y", "on"]
+    )
+    return Packet(t, x, y, on)
