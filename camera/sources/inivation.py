@@ -21,6 +21,7 @@ MODULE, EXTRA = "dv_processing", "inivation"
 #: latency of a 30 ms slice.
 _COMMIT_US = 2_000
 _POLL_S = 0.0005
+_LOOK = "see `saccade doctor`"
 _REMEDY = "see `saccade devices`; close other programs that use it"
 
 
@@ -34,8 +35,13 @@ def open_inivation(uri: SourceUri) -> InivationSource:
     return InivationSource(driver, f"inivation://{serial}", serial, stated)
 
 
+def list_cameras() -> dict[str, str]:
+    """The model of each camera that the driver finds, by serial number; SourceError without it."""
+    return _find("inivation://", import_driver("inivation://", MODULE, EXTRA))
+
+
 def _serial(uri: SourceUri, driver: Any) -> str:
-    found = _serials(uri.text, driver)
+    found = list(_find(uri.text, driver))
     if not found:
         raise SourceError(uri.text, "no camera of iniVation is plugged in", "see `saccade devices`")
     if uri.place and uri.place not in found:
@@ -44,11 +50,12 @@ def _serial(uri: SourceUri, driver: Any) -> str:
     return uri.place or found[0]
 
 
-def _serials(name: str, driver: Any) -> list[str]:
+def _find(name: str, driver: Any) -> dict[str, str]:
     try:
-        return [str(device.serialNumber) for device in driver.io.camera.discover()]
+        found = driver.io.camera.discover()
+        return {str(device.serialNumber): str(device.cameraModel.name) for device in found}
     except Exception as error:  # whatever the driver raises
-        raise SourceError(name, f"the driver finds nothing: {reason(error)}", _REMEDY) from None
+        raise SourceError(name, f"the driver finds nothing: {reason(error)}", _LOOK) from None
 
 
 class InivationSource:
@@ -109,7 +116,7 @@ class InivationSource:
         """Opens the same camera again, and sets what was set on it."""
         self._camera = None  # which closes it
         try:
-            if self.serial not in _serials(self.name, self._driver):
+            if self.serial not in _find(self.name, self._driver):
                 raise SourceLostError(self.name, "it is not there", "plug it in")
             self._camera = self._open()
             self._set(self._settings)

@@ -22,6 +22,7 @@ from saccade.camera.sources.uri import SourceUri
 MODULE, EXTRA = "neuromorphic_drivers", "prophesee"
 #: The driver returns this often where nothing comes.
 _WAIT_S = 0.02
+_LOOK = "see `saccade doctor`"
 _REMEDY = "see `saccade devices`; close other programs that use it"
 
 
@@ -46,6 +47,11 @@ def open_prophesee(uri: SourceUri) -> PropheseeSource:
     return PropheseeSource(driver, f"prophesee://{serial}", serial, found[serial], wanted)
 
 
+def list_cameras() -> dict[str, str]:
+    """The model of each camera that the driver finds, by serial number; SourceError without it."""
+    return find_cameras("prophesee://", import_driver("prophesee://", MODULE, EXTRA))
+
+
 def find_cameras(name: str, driver: Any) -> dict[str, str]:
     """The model ("PROPHESEE_EVK4") of each camera that can be opened, by serial number.
 
@@ -54,7 +60,7 @@ def find_cameras(name: str, driver: Any) -> dict[str, str]:
     try:
         listed = driver.list_devices()
     except Exception as error:  # "Other error" where there is no USB bus
-        raise SourceError(name, f"the driver finds nothing: {reason(error)}", _REMEDY) from None
+        raise SourceError(name, f"the driver finds nothing: {reason(error)}", _LOOK) from None
     cameras = [device for device in listed if device.name.name in CAMERAS]
     found = {str(device.serial): str(device.name.name) for device in cameras if device.serial}
     faults = [device.error for device in cameras if device.error]

@@ -132,7 +132,10 @@ class Driver:
         self.io = SimpleNamespace(camera=self)
 
     def discover(self):
-        return [SimpleNamespace(serialNumber=serial) for serial in self.cameras]
+        return [
+            SimpleNamespace(serialNumber=serial, cameraModel=SimpleNamespace(name="DAVIS"))
+            for serial in self.cameras
+        ]
 
     def open(self, serial: str):
         if serial not in self.cameras:

@@ -134,7 +134,7 @@ def test_an_unplugged_camera_comes_back_as_it_was_set(install, end) -> None:
 def test_the_drivers_message_is_one_line(install) -> None:
     driver = install(Driver(A1=[]))
     source = open_source("inivation://A1")
-    driver.discover = lambda: [type("D", (), {"serialNumber": "A1"})]
+    driver.discover = Driver(A1=[]).discover
     driver.cameras.clear()
     with pytest.raises(SourceLostError, match="^inivation://A1: cannot open it: Could not find"):
         source.reopen()
@@ -174,6 +174,8 @@ def test_the_real_driver_opens_by_serial_and_lists_none() -> None:
     assert "open(serialNumber: str" in camera.open.__doc__
     assert camera.discover() == [] or hasattr(camera.discover()[0], "serialNumber")
     assert hasattr(camera.USBDevice.DeviceDescriptor, "serialNumber")
+    assert hasattr(camera.USBDevice.DeviceDescriptor, "cameraModel")
+    assert {"DAVIS", "DVXPLORER", "DVXPLORER_M"} <= set(camera.CameraModel.__members__)
     for family in ("Davis346", "Davis240", "CDavis"):
         biases = getattr(camera.DAVIS, f"{family}BiasCF")
         assert {"On", "Off", "Refractory"} <= set(biases.__members__)
