@@ -88,8 +88,8 @@ def add_bank(folder: Path) -> None:
     import msgspec
     from safetensors.numpy import save_file
 
+    from saccade.camera.toml import to_toml
     from saccade.engines.models import read_manifest
-    from saccade.engines.toml import to_toml
 
     manifest = read_manifest(folder / "model.toml")
     shape = WORDS, manifest.embedding.dimension

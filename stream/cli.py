@@ -14,6 +14,7 @@ import typer
 from saccade.camera.errors import SaccadeError, printable
 from saccade.stream.broker_command import add_broker_command
 from saccade.stream.control_commands import add_control_commands
+from saccade.stream.device_commands import add_device_commands
 from saccade.stream.doctor_command import add_doctor_command
 from saccade.stream.engine_commands import add_engine_commands
 from saccade.stream.file_commands import add_file_commands
@@ -71,6 +72,7 @@ add_control_commands(app)
 add_label_commands(app)
 add_engine_commands(app)
 add_doctor_command(app)
+add_device_commands(app)
 add_model_commands(app)
 add_key_commands(app)
 add_broker_command(app)

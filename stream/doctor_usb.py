@@ -24,12 +24,14 @@ _USB_MEMORY = 128
 class UsbDevice:
     """A device of the USB bus: its ids in hexadecimal, what it calls itself, its speed in Mb/s.
 
-    `version` is that of USB: 2.1 where a device of USB 3 is on a port of USB 2.
+    `serial` is "" where it has none or this user may not read it. `version` is that of USB: 2.1
+    where a device of USB 3 is on a port of USB 2.
     """
 
     vendor: str
     product: str
     title: str
+    serial: str
     speed: float
     version: float
     node: Path
@@ -48,6 +50,7 @@ def find_cameras(sys: Path, dev: Path) -> list[UsbDevice]:
                 vendor=vendor,
                 product=product,
                 title=printable(title or VENDORS[vendor]),
+                serial=printable(_read(folder / "serial")),
                 speed=_number(folder / "speed"),
                 version=_number(folder / "version"),
                 node=dev / "bus" / "usb" / f"{int(bus):03d}" / f"{int(number):03d}",
@@ -71,10 +74,11 @@ def check_cameras(sys: Path, dev: Path) -> list[Check]:
     if not cameras:
         remedy = "plug one in for live labels; `lsusb` lists what is there. Recordings need none"
         return [Check("cameras", "note", "no event camera is plugged in", remedy)]
-    return [_check_camera(camera) for camera in cameras]
+    return [check_camera(camera) for camera in cameras]
 
 
-def _check_camera(camera: UsbDevice) -> Check:
+def check_camera(camera: UsbDevice) -> Check:
+    """One camera."""
     name = f"camera {camera.title} ({camera.vendor}:{camera.product})"
     if not camera.node.exists():
         says = f"{camera.node} is not there, as in a container without it"

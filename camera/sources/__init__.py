@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import importlib
 import re
+from collections.abc import Callable
 from typing import cast
 
 from saccade.camera.sources.base import LivePacket, LiveSource, SourceError, SourceLostError
+from saccade.camera.sources.reopening import Reopening
 from saccade.camera.sources.uri import SourceUri
 
 __all__ = [
     "LivePacket",
     "LiveSource",
+    "Reopening",
     "SourceError",
     "SourceLostError",
     "is_source",
+    "open_live",
     "open_source",
 ]
 
@@ -33,10 +37,18 @@ def is_source(text: str) -> bool:
     return re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", text) is not None
 
 
+def open_live(uri: str, tell: Callable[[str], None] | None = None) -> Reopening:
+    """As `open_source`, and goes on when the source is lost and comes back; see `Reopening`.
+
+    `tell` is called with a line when it is lost, and when it is back.
+    """
+    return Reopening(open_source(uri), tell)
+
+
 def open_source(uri: str) -> LiveSource:
     """Opens a live source, such as `prophesee://` or `sim://scene?rate=50M`.
 
-    One that is lost stays lost: see `saccade.camera.sources.reopening.Reopening`.
+    One that is lost stays lost: see `open_live`.
 
     Raises:
         SaccadeError: no URI, an unknown scheme or key, or a value that cannot be.

@@ -15,10 +15,16 @@ from saccade.camera.events import Packet
 
 
 class SourceError(SaccadeError):
-    """A live source that cannot be opened or read."""
+    """A live source that cannot be opened or read.
+
+    Attributes:
+        source: its name.
+        what: what is wrong with it.
+        remedy: what to do.
+    """
 
     def __init__(self, name: str, what: str, remedy: str) -> None:
-        self.source = name
+        self.source, self.what, self.remedy = name, what, remedy
         super().__init__(f"{printable(name)}: {printable(what)}; {remedy}")
 
 

@@ -106,16 +106,18 @@ class Reopening:
 
     def _reopened(self, timeout_s: float) -> Iterator[None]:
         """Tries until it is back or closed, with a None for each timeout."""
-        wait_s, told = FIRST_S, self._clock()
-        while not self._closed.wait(min(wait_s, timeout_s)):
-            if self._clock() - told >= timeout_s:
+        wait_s = FIRST_S
+        due = self._clock() + wait_s
+        while not self._closed.wait(max(0.0, min(due - self._clock(), timeout_s))):
+            if self._clock() < due:
                 yield None
-                told = self._clock()
+                continue
             try:
                 self.source.reopen()
             except SourceLostError as error:
                 self.fault = str(error)
                 wait_s = min(2 * wait_s, SLOWEST_S)
+                due = self._clock() + wait_s
                 continue
             self._end_outage()
             return

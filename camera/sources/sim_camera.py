@@ -70,8 +70,9 @@ class Camera:
                     return
                 except _GoneError:
                     continue
-                except _UnpluggedError:
-                    pass
+                except _UnpluggedError:  # off the bus first: who is told finds nobody
+                    self._listener.close()
+                    self._path.unlink()
             self._stay_away()
 
     def _listen(self) -> socket.socket:
@@ -84,8 +85,6 @@ class Camera:
         """As a device that is not on the bus: nobody can connect."""
         fault = self._next
         assert fault is not None
-        self._listener.close()
-        self._path.unlink()
         self._next = next(self._faults, None)
         if fault.for_us == 0:
             threading.Event().wait()

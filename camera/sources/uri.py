@@ -94,6 +94,10 @@ class SourceUri:
             raise self.fault("not HOST:PORT", f"write it like {example}")
         return match[1].strip("[]"), int(match[2])
 
+    def rest(self) -> dict[str, str]:
+        """All keys that were not asked for: settings, which the camera itself knows."""
+        return {key: value for key, value in self._values.items() if key not in self._known}
+
     def finish(self) -> None:
         """All keys were asked for; raises SaccadeError where the URI has another one."""
         unknown = [key for key in self._values if key not in self._known]

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from saccade.camera.errors import SaccadeError, printable
 from saccade.camera.frames import FrameSpec
+from saccade.camera.toml import to_toml
 from saccade.engines.clip.checkpoints import Weights
 from saccade.engines.clip.config import MEAN, STD, Architecture, Normalise
 from saccade.engines.clip.export import check_file, reference, write_half, write_onnx
@@ -38,7 +39,6 @@ from saccade.engines.manifest import (
     encoder_file,
 )
 from saccade.engines.probes import probe_frames
-from saccade.engines.toml import to_toml
 
 Report = Callable[[str], None]
 

@@ -1,4 +1,4 @@
-"""dv-tcp://: what a server sends is what is read, by our own bytes and by the real dv-processing."""
+"""dv-tcp://: what a server sends is what is read: our bytes and the real dv-processing's."""
 
 from __future__ import annotations
 
@@ -121,9 +121,9 @@ def test_what_is_no_event_stream_is_refused(stream: bytes, kind, says: str) -> N
 
 @pytest.mark.parametrize("size", [-1, 1 << 30])
 def test_an_impossible_size_ends_the_connection(size: int) -> None:
-    with server(header() + packet(events(7)) + struct.pack("<ii", 0, size)) as uri:
-        with closing(open_source(uri)) as source:
-            assert same(read(source), events(7))
+    stream = header() + packet(events(7)) + struct.pack("<ii", 0, size)
+    with server(stream) as uri, closing(open_source(uri)) as source:
+        assert same(read(source), events(7))
 
 
 def test_a_server_that_comes_back_goes_on_and_another_camera_is_refused() -> None:

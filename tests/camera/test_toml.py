@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from saccade.engines.toml import to_toml
+from saccade.camera.toml import to_toml
 
 TABLE = {
     "text": 'a "quote", a \\, ä \U0001f600 and \x00\x1f\x7f\n',

@@ -1,4 +1,4 @@
-"""Writes TOML: the tables, texts, numbers and lists of them that a manifest is made of."""
+"""Writes TOML: the tables, texts, numbers and lists that manifests and settings are made of."""
 
 from __future__ import annotations
 
