@@ -23,7 +23,7 @@ CALIBRATION = 20  # frames, every second one; the cosine is over all of them
 
 
 def to_input(frames, channels: int, batch: int):
-    return np.ascontiguousarray(np.broadcast_to(frames[:, None], (batch, channels, 224, 224)))
+    return np.repeat(frames[:batch, None], channels, axis=1)  # OpenVINO wants to own it
 
 
 def prepare(folder: Path, frames, work: Path) -> None:

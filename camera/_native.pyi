@@ -310,6 +310,49 @@ def best(scores: NDArray[np.float32], top: int) -> tuple[list[int], list[float]]
 def cpu_features() -> list[str]:
     """What the processor has of avx2, avx512, avx512_vnni and neon."""
 
+class WordCutter:
+    """Finds where slices of `window_us` end in EVT2 or EVT3 words, for others to decode.
+
+    Its rules are `SliceCounter`'s; sides are from 1 to 2048 pixels.
+    """
+
+    def __init__(self, evt3: bool, width: int, height: int, window_us: int) -> None: ...
+    def cut(self, data: memoryview) -> int:
+        """Reads whole words until a slice is due; the bytes of those that belong to it.
+
+        The next call begins behind them. Releases the GIL. Raises ValueError where one is due.
+        """
+
+    def take(self) -> tuple[int, int, int, int, int, int] | None:
+        """The slice that is due, as `SliceCounter.take` gives it; None where none is."""
+
+    def finish(self) -> None:
+        """No word follows: what was read is due."""
+
+    @property
+    def word_bytes(self) -> int:
+        """Of one word."""
+
+    @property
+    def due(self) -> bool:
+        """Whether a slice is over."""
+
+    @property
+    def events(self) -> int:
+        """Events on the sensor so far."""
+
+    @property
+    def lead(self) -> bytes:
+        """Words that bring a new decoder to where `cut` stopped, but for the time."""
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Events left out so far, by class, as the decoders count them."""
+
+    @property
+    def skipped(self) -> dict[str, int]:
+        """Words that were no events so far, by class, as the decoders count them."""
+
 class SliceCounter:
     """Counts events slice by slice: slices of `window_us`, or of `count` events where that is 0.
 

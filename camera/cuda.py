@@ -28,8 +28,17 @@ from saccade.camera.errors import SaccadeError
 from saccade.camera.events import Packet
 from saccade.camera.frames import FrameSpec
 
-__all__ = ["Added", "CudaFrameMaker", "DeviceFrame", "FrameGraph", "available", "why_unavailable"]
+__all__ = [
+    "Added",
+    "CudaFrameMaker",
+    "DeviceFrame",
+    "FrameGraph",
+    "Words",
+    "available",
+    "why_unavailable",
+]
 
+Words = Literal["evt2", "evt3"]  # that a device decodes
 Source = Literal["packed", "evt2", "evt3"]
 Buffer = bytes | bytearray | memoryview | NDArray[np.uint8]
 MAX_SIDE = 2048

@@ -10,6 +10,7 @@ from saccade.camera.errors import SaccadeError
 from saccade.camera.events import Packet
 from saccade.camera.fused import FramedSlice, SliceFramer
 from saccade.camera.recordings import Recording
+from saccade.camera.word_slices import SliceCutter, WordSlice
 
 #: Classes of `Recording.dropped` that count words, which need not have been events.
 _NO_EVENTS = ("unknown_word",)
@@ -79,8 +80,8 @@ class Section:
         """Whether it is all of the recording."""
         return self.start_us == 0 and self.stop_us is None
 
-    def framed(self, framer: SliceFramer) -> Iterator[FramedSlice]:
-        """One pass over the slices of a whole section, counted as they are decoded.
+    def framed(self, framer: SliceFramer | SliceCutter) -> Iterator[FramedSlice | WordSlice]:
+        """One pass over the slices of a whole section, counted as they are decoded, or cut only.
 
         Raises RecordingError as the recording does, after every slice before the damage.
         """

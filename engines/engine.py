@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,47 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Gives the runtime's memory back; the engine cannot be used after it."""
+        ...
+
+
+@runtime_checkable
+class DeviceEngine(Protocol):
+    """What an engine on a GPU has besides: frames that are made there need not pass the host."""
+
+    @property
+    def input_address(self) -> int:
+        """Of `input_dtype` [batch, channels, size, size] on the device; 0 where it has none."""
+        ...
+
+    @property
+    def input_dtype(self) -> np.dtype[Any]:
+        """float16 or float32."""
+        ...
+
+    @property
+    def cuda_device(self) -> int | _native.HostDevice:
+        """The device's number; in tests a device that the host plays."""
+        ...
+
+    def run_on_device(self, n: int, stream: int) -> None:
+        """As `run`, of `n` frames at `input_address` that work queued on `stream` has written."""
+        ...
+
+
+@runtime_checkable
+class LabellingEngine(Protocol):
+    """An engine that scores its embeddings too, in the same run."""
+
+    def set_bank(self, bank: NDArray[np.float32], scale: float, top: int) -> None:
+        """From the next run on, `best` are labels of `bank`, float32 [L, dimension].
+
+        Call it from the thread that runs the engine; `top` is at most 32.
+        """
+        ...
+
+    @property
+    def best(self) -> tuple[NDArray[np.uint32], NDArray[np.float32]]:
+        """Of the last run: rows of the bank, best first, and softmax(scale * cosine)."""
         ...
 
 

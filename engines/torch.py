@@ -30,6 +30,7 @@ class TorchEngine:
             `input_dtype` [batch, channels, size, size]; 0 on a CPU.
         input_dtype: float16 at fp16, else float32.
         stream: the engine's own CUDA stream; 0 on a CPU.
+        cuda_device: the number of the GPU; 0 on a CPU, too.
     """
 
     def __init__(
@@ -76,7 +77,10 @@ class TorchEngine:
         self.input_address = int(self._frames.data_ptr()) if on_gpu else 0
         self._own: Any = self._torch.cuda.Stream(self._device) if on_gpu else None
         self.stream = int(self._own.cuda_stream) if on_gpu else 0
+        self.cuda_device = int(self._frames.device.index) if on_gpu else 0
         self._graphs: dict[tuple[int, bool], Any] = {}
+        if on_gpu:  # weights were copied on another stream, which the own one does not wait for
+            self._torch.cuda.synchronize(self._device)
         if on_gpu and cuda_graph:
             self._capture(batch)
         self._try(printable(manifest.name))

@@ -15,6 +15,9 @@ from saccade.engines.templates import TemplateSet
 from saccade.engines.text import TextTower
 from saccade.engines.words import Words
 
+#: Embeddings that stay for words that come back, the newest: 8 MB of 512 dimensions.
+KEPT_TEXTS = 4096
+
 
 class Vocabulary:
     """Makes label banks for one model while it runs; any thread may call it, one is served a time.
@@ -98,6 +101,8 @@ class Vocabulary:
             found = self._tower.embed_words(new, self.templates, report)
             self._made |= zip(new, found, strict=True)
             rows = np.stack([self._made[text] for text in texts])
+            while len(self._made) > KEPT_TEXTS:  # words may change for weeks
+                self._made.pop(next(iter(self._made)))
         space = self._model.manifest.embedding.space
         return LabelBank(tuple(texts), rows, space, templates=(self.templates,) * len(texts))
 

@@ -1,7 +1,7 @@
 """Where results go and come from: `zmq://127.0.0.1:5556`, `tcp://...`, `ipc:///path`.
 
-Loopback is the default and, without keys, the only place to bind: whoever can reach the port can
-read what the camera sees, or at the control socket change the words.
+Loopback is the default and, without keys (CURVE), the only place to bind: whoever can reach the
+port can read what the camera sees, or at the control socket change the words.
 """
 
 from __future__ import annotations
@@ -75,8 +75,11 @@ def parse_address(address: str) -> Address:
     return Address(address, _check_host(address, host), port)
 
 
-def bind_address(address: str) -> Address:
-    """Where a publisher or a control socket may bind: loopback or ipc. Port 0 takes a free one.
+def bind_address(address: str, guarded: bool = False) -> Address:
+    """Where a publisher or a control socket may bind. Port 0 takes a free one.
+
+    Args:
+        guarded: it has keys, or the user said that it needs none; else only loopback or ipc.
 
     Raises:
         SaccadeError: a bad address, a name, or a place that other machines can reach.
@@ -89,10 +92,10 @@ def bind_address(address: str) -> Address:
         raise SaccadeError(
             f"address {address!r}: cannot bind to the name {parsed.host!r}; use 127.0.0.1 or [::1]"
         )
-    if ip is None or not ip.is_loopback:
+    if not guarded and (ip is None or not ip.is_loopback):
         raise SaccadeError(
-            f"address {address!r}: other machines could reach it and this version has no keys "
-            f"(CURVE); bind to 127.0.0.1 and come through an SSH tunnel"
+            f"address {address!r}: other machines could reach it; give keys (CURVE: "
+            f"`saccade keys make`, then --key and --allow), or bind to 127.0.0.1"
         )
     return parsed
 

@@ -1,4 +1,7 @@
-"""The threads of a pipeline: decoding, framing and encoding, each ahead of the next."""
+"""The threads of a pipeline: decoding, framing and encoding, each ahead of the next.
+
+Frames on a GPU have no thread of their own: they are queued on the stream that encodes them.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from saccade.camera.frames import FrameMaker
-from saccade.camera.fused import FramedSlice
-from saccade.camera.slicing import Slice
+from saccade.camera.slicing import Window
 from saccade.engines.engine import Engine
+from saccade.stream.device_stages import DeviceFrames, encode_on_device
 from saccade.stream.live_words import LiveWords
 from saccade.stream.prediction import Encoded, Framed
 from saccade.stream.prefetch import Prefetch
@@ -26,15 +29,15 @@ BUDGET_US = 50_000
 
 
 class Chain:
-    """Three stages, a thread and a bounded queue each; iterate it for what they make."""
+    """The stages, a thread and a bounded queue each; iterate it for what they make."""
 
     def __init__(
         self,
         replay: Replay,
-        frame_maker: FrameMaker,
+        frame_maker: FrameMaker | DeviceFrames,
         engine: Engine,
         words: LiveWords,
-        on_drop: Callable[[Slice | FramedSlice], None] | None,
+        on_drop: Callable[[Window], None] | None,
     ) -> None:
         """Starts at once.
 
@@ -51,22 +54,27 @@ class Chain:
             max_bytes=SLICE_QUEUE_BYTES,
             nbytes=lambda timed: timed.cut.nbytes,
         )
-        frames = Prefetch(
-            make_frames(frame_maker, slices),
-            FRAME_QUEUE,
-            name="frame",
-            on_drop=_dropper(on_drop, lambda framed: framed.timed),
-            stale=lambda framed: _stale(framed.timed),
-        )
+        self._stages: list[Prefetch[TimedSlice] | Prefetch[Framed] | Prefetch[Encoded]] = [slices]
+        if isinstance(frame_maker, DeviceFrames):
+            encoding = encode_on_device(frame_maker, engine, words, slices)
+        else:
+            frames = Prefetch(
+                make_frames(frame_maker, slices),
+                FRAME_QUEUE,
+                name="frame",
+                on_drop=_dropper(on_drop, lambda framed: framed.timed),
+                stale=lambda framed: _stale(framed.timed),
+            )
+            self._stages.append(frames)
+            encoding = encode(engine, words, frames)
         self._encoded = Prefetch(
-            encode(engine, words, frames),
+            encoding,
             FRAME_QUEUE,
             name="encode",
             on_drop=_dropper(on_drop, lambda encoded: encoded.framed.timed),
             stale=lambda encoded: _stale(encoded.framed.timed),
         )
-        self._stages: list[Prefetch[TimedSlice] | Prefetch[Framed] | Prefetch[Encoded]]
-        self._stages = [slices, frames, self._encoded]
+        self._stages.append(self._encoded)
 
     def __iter__(self) -> Iterator[Encoded]:
         return self._encoded
@@ -85,7 +93,7 @@ class Chain:
 
 
 def _dropper(
-    on_drop: Callable[[Slice | FramedSlice], None] | None, timed_of: Callable[[T], TimedSlice]
+    on_drop: Callable[[Window], None] | None, timed_of: Callable[[T], TimedSlice]
 ) -> Callable[[T], None] | None:
     return None if on_drop is None else lambda item: on_drop(timed_of(item).cut)
 

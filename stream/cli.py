@@ -12,23 +12,30 @@ from typing import Annotated, Any, Optional
 import typer
 
 from saccade.camera.errors import SaccadeError, printable
+from saccade.stream.broker_command import add_broker_command
 from saccade.stream.control_commands import add_control_commands
 from saccade.stream.device_commands import add_device_commands
 from saccade.stream.doctor_command import add_doctor_command
 from saccade.stream.engine_commands import add_engine_commands
 from saccade.stream.file_commands import add_file_commands
+from saccade.stream.key_commands import add_key_commands
 from saccade.stream.label_commands import add_label_commands
 from saccade.stream.model_commands import add_model_commands
 from saccade.stream.options import (
+    Allow,
     Background,
     ControlAddress,
     Count,
     Engine,
     EngineName,
     Frame,
+    Frames,
+    FramesName,
     From,
     Geometry,
     HotPixels,
+    Insecure,
+    KeyFile,
     MaxRate,
     ModelName,
     Polarity,
@@ -37,6 +44,7 @@ from saccade.stream.options import (
     Roi,
     Scores,
     ScoresName,
+    ServerKey,
     Smooth,
     Stride,
     Template,
@@ -62,6 +70,8 @@ add_engine_commands(app)
 add_doctor_command(app)
 add_device_commands(app)
 add_model_commands(app)
+add_key_commands(app)
+add_broker_command(app)
 
 DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
 
@@ -122,12 +132,16 @@ def run(
     max_rate: MaxRate = None,
     engine: EngineName = Engine.auto,
     precision: Precision = None,
+    frames: Frames = FramesName.auto,
     scores: Scores = ScoresName.softmax,
     unknown: Unknown = None,
     smooth: Smooth = None,
     vote: Vote = None,
     template: Template = None,
     control: ControlAddress = None,
+    key: KeyFile = None,
+    allow: Allow = None,
+    insecure_no_auth: Insecure = False,
 ) -> None:
     """Label a recording and publish the labels."""
     from saccade.stream.run import RunOptions, run_source
@@ -162,12 +176,16 @@ def run(
         max_rate=max_rate,
         engine=engine.value,
         precision=precision.value if precision else None,
+        frames=frames.value,
         scores=scores.value,
         unknown=unknown,
         smooth=smooth,
         vote=vote,
         template=tuple(template or ()),
         control=control,
+        key=key,
+        allow=allow,
+        insecure_no_auth=insecure_no_auth,
     )
     dropped = run_source(options)
     if dropped and fail_on_drop:
@@ -186,11 +204,21 @@ def listen(
     until_end: Annotated[
         bool, typer.Option("--until-end", help="End when the publisher says that its run ended.")
     ] = False,
+    key: KeyFile = None,
+    server: ServerKey = None,
 ) -> None:
     """Print the labels that a publisher sends."""
+    from saccade.stream.keys import client_keys
     from saccade.stream.listen import listen_to
 
-    listen_to(address, as_json=as_json, count=count, timeout_s=timeout, until_end=until_end)
+    listen_to(
+        address,
+        as_json=as_json,
+        count=count,
+        timeout_s=timeout,
+        until_end=until_end,
+        keys=client_keys(key, server),
+    )
 
 
 def main() -> None:
@@ -236,6 +264,9 @@ def _refuse(message: str) -> None:
 
 
 def _refuse_usage(error: Any) -> None:
+    if type(error).__name__ == "NoArgsIsHelpError":  # a group's name alone: its message is the help
+        typer.echo(error.format_message(), err=True)
+        return
     message = " ".join(error.format_message().split()).rstrip(".")
     context = getattr(error, "ctx", None)
     if message:  # none after `saccade` alone: the help was printed

@@ -34,6 +34,7 @@ from saccade.stream.control_messages import (
     encode,
 )
 from saccade.stream.heartbeat import Heartbeat
+from saccade.stream.keys import ServerKeys
 from saccade.stream.live_words import LiveWords
 from saccade.stream.pipeline import Pipeline
 from saccade.stream.sockets import bind_router
@@ -51,7 +52,7 @@ class ControlServer:
     """Answers requests on a ROUTER socket from a thread of its own; new words are made on another.
 
     Whatever is sent, the run goes on: what is no request is counted in `malformed`, and a request
-    that cannot be met gets an `ErrorReply`. Loopback or ipc only: this version has no keys.
+    that cannot be met gets an `ErrorReply`. Off loopback it needs keys.
 
     Attributes:
         address: where it is bound, with the port that was found when 0 was asked for.
@@ -59,16 +60,15 @@ class ControlServer:
         malformed: messages that were none.
     """
 
-    def __init__(self, address: str, stream: str, run: str) -> None:
+    def __init__(self, address: str, stream: str, run: str, keys: ServerKeys | None = None) -> None:
         """Binds at once, so that a refusal is early; answers from `start` on.
 
         Raises:
-            SaccadeError: a bad address, a port in use, a bind off loopback.
+            SaccadeError: a bad address, a port in use, a bind off loopback without keys.
         """
-        self._context, self._socket, self.address = bind_router(
-            address, _LINGER_MS, MAX_REQUEST_BYTES
-        )
-        self._stream, self._run, self._bound = stream, run, time.monotonic()
+        self._bound = bind_router(address, _LINGER_MS, MAX_REQUEST_BYTES, keys)
+        self._socket, self.address = self._bound.socket, self._bound.address
+        self._stream, self._run, self._since = stream, run, time.monotonic()
         self.requests = self.malformed = 0
         self._stop = threading.Event()
         self._changes: queue.Queue[tuple[list[bytes], SetLabels] | None] = queue.Queue(_MAX_CHANGES)
@@ -80,7 +80,7 @@ class ControlServer:
     def start(self, pipeline: Pipeline) -> None:
         """Begins to answer for `pipeline`, those included who asked before."""
         self._pipeline = pipeline
-        self._heartbeat = Heartbeat(pipeline, self._bound)
+        self._heartbeat = Heartbeat(pipeline, self._since)
         for work, name in ((self._serve, "control"), (self._change, "words")):
             thread = threading.Thread(target=work, name=f"saccade-{name}", daemon=True)
             thread.start()
@@ -97,8 +97,7 @@ class ControlServer:
             self._refuse_waiting()
             self._threads[1].join(_END_S)  # it may be in a text tower
             self._send_made()
-        self._socket.close()
-        self._context.term()
+        self._bound.close()
 
     def __enter__(self) -> ControlServer:
         return self

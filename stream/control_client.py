@@ -14,7 +14,6 @@ import zmq
 
 from saccade.camera.errors import SaccadeError
 from saccade.engines.labels import Label, Words
-from saccade.stream.addresses import connect_address
 from saccade.stream.control_messages import (
     DEFAULT_CONTROL,
     MAX_REQUEST_BYTES,
@@ -30,10 +29,11 @@ from saccade.stream.control_messages import (
     decode_reply,
     encode,
 )
-from saccade.stream.sockets import check_process, set_options
+from saccade.stream.keys import ClientKeys
+from saccade.stream.sockets import check_process, connect
 
 R = TypeVar("R", bound=Reply)
-_RECONNECT_MS = 20
+_POLL_MS = 50  # between two looks at whether the run refuses us
 
 
 class ControlError(SaccadeError):
@@ -54,40 +54,43 @@ class Control:
     May be used from any thread of the process that opened it, one request at a time.
     """
 
-    def __init__(self, address: str = DEFAULT_CONTROL, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        address: str = DEFAULT_CONTROL,
+        timeout_s: float = 10.0,
+        keys: ClientKeys | None = None,
+    ) -> None:
         """Connects in the background: the run need not be there yet.
 
         Args:
             address: where the run's control socket is bound.
             timeout_s: how long a request waits for its reply; `set_labels` for more.
+            keys: ours and the run's, where it has keys.
 
         Raises:
             SaccadeError: an address that cannot be connected to, a timeout that is no time.
         """
         if not 0 < timeout_s < 86_400:
             raise SaccadeError(f"timeout {timeout_s}: must be a number of seconds above 0")
-        parsed = connect_address(address)
         self.address, self.timeout_s, self._pid = address, timeout_s, os.getpid()
         self._lock = threading.Lock()
         self._run: str | None = None
         self._asked, self._name = 0, secrets.token_hex(8)
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = self._context.socket(zmq.DEALER)
-        set_options(self._socket, parsed, linger_ms=0, max_part_bytes=2 * MAX_REQUEST_BYTES)
-        self._socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
-        try:
-            self._socket.connect(parsed.endpoint)
-        except zmq.ZMQError as error:
-            self.close()
-            raise SaccadeError(
-                f"address {address!r}: cannot connect ({error.strerror}); check host and port"
-            ) from error
+        self._connected = connect(
+            zmq.DEALER,
+            address,
+            max_part_bytes=2 * MAX_REQUEST_BYTES,
+            keys=keys,
+            say_doubts=False,
+        )
+        self._socket = self._connected.socket
 
     def hello(self) -> HelloReply:
         """Who answers: the run, its model and the commands that it knows.
 
         Raises:
-            SaccadeError: no answer in time, or a refusal (`ControlError`); so with all of these.
+            SaccadeError: no answer in time, a run whose keys are not ours, or a refusal
+                (`ControlError`); so with all of these.
         """
         found = self._ask(Request(id=self._id(), command="hello"), HelloReply)
         self._run = found.run
@@ -153,8 +156,7 @@ class Control:
         """Disconnects; twice is once."""
         if os.getpid() == self._pid:
             with self._lock:
-                self._socket.close(0)
-                self._context.term()
+                self._connected.close()
 
     def __enter__(self) -> Control:
         return self
@@ -181,9 +183,9 @@ class Control:
             self._socket.send(_encoded(request), zmq.DONTWAIT)
             reply = self._receive(request.id, timeout_s or self.timeout_s)
         if reply is None:
-            nobody = (
-                f"no answer in {self.timeout_s:g} s; start the run with "
-                f"`saccade run --control {self.address}`"
+            nobody = f"no answer in {self.timeout_s:g} s; " + (
+                self._connected.greeting.doubt
+                or f"start the run with `saccade run --control {self.address}`"
             )
             raise SaccadeError(f"control {self.address}: {late or nobody}")
         if isinstance(reply, ErrorReply):
@@ -195,7 +197,8 @@ class Control:
     def _receive(self, wanted: str, timeout_s: float) -> AnyReply | None:
         deadline = time.monotonic() + timeout_s
         while (left_s := deadline - time.monotonic()) > 0:
-            if self._socket.poll(max(1, int(left_s * 1000))):
+            self._connected.check()
+            if self._socket.poll(max(1, min(_POLL_MS, int(left_s * 1000)))):
                 parts = self._socket.recv_multipart(zmq.DONTWAIT)
                 reply = decode_reply(parts[-1])
                 if reply is not None and reply.id == wanted:  # else one that came too late

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from saccade.camera.errors import printable
+from saccade.stream.options import KeyFile, ServerKey
 
 if TYPE_CHECKING:
     from saccade.stream.control_client import Control
@@ -37,9 +38,11 @@ def set_labels(
     address: Address = DEFAULT_CONTROL,
     timeout: Annotated[float, typer.Option(help="Seconds that making the words may take.")] = 120.0,
     as_json: Json = False,
+    key: KeyFile = None,
+    server: ServerKey = None,
 ) -> None:
     """Label with other words from now on."""
-    with _open(address, min(timeout, 10.0)) as control:
+    with _open(address, min(timeout, 10.0), key, server) as control:
         found = control.set_labels(labels, timeout)
     if as_json:
         return _print_json(found)
@@ -50,10 +53,14 @@ def set_labels(
 
 
 def status(
-    address: Address = DEFAULT_CONTROL, timeout: Timeout = 10.0, as_json: Json = False
+    address: Address = DEFAULT_CONTROL,
+    timeout: Timeout = 10.0,
+    as_json: Json = False,
+    key: KeyFile = None,
+    server: ServerKey = None,
 ) -> None:
     """Say how the run is doing."""
-    with _open(address, timeout) as control:
+    with _open(address, timeout, key, server) as control:
         found = control.status()
     if as_json:
         return _print_json(found)
@@ -72,10 +79,14 @@ def status(
 
 
 def hello(
-    address: Address = DEFAULT_CONTROL, timeout: Timeout = 10.0, as_json: Json = False
+    address: Address = DEFAULT_CONTROL,
+    timeout: Timeout = 10.0,
+    as_json: Json = False,
+    key: KeyFile = None,
+    server: ServerKey = None,
 ) -> None:
     """Say which run answers, with which model."""
-    with _open(address, timeout) as control:
+    with _open(address, timeout, key, server) as control:
         found = control.hello()
     if as_json:
         return _print_json(found)
@@ -88,10 +99,14 @@ def hello(
 
 
 def time(
-    address: Address = DEFAULT_CONTROL, timeout: Timeout = 10.0, as_json: Json = False
+    address: Address = DEFAULT_CONTROL,
+    timeout: Timeout = 10.0,
+    as_json: Json = False,
+    key: KeyFile = None,
+    server: ServerKey = None,
 ) -> None:
     """Say how far the run's clock is from this machine's."""
-    with _open(address, timeout) as control:
+    with _open(address, timeout, key, server) as control:
         found = control.time()
         offset_ns, error_ns = control.clock_offset_ns()
     if as_json:
@@ -102,10 +117,11 @@ def time(
     )
 
 
-def _open(address: str, timeout_s: float) -> Control:
+def _open(address: str, timeout_s: float, key: str | None, server: str | None) -> Control:
     from saccade.stream.control_client import Control
+    from saccade.stream.keys import client_keys
 
-    return Control(address, timeout_s)
+    return Control(address, timeout_s, client_keys(key, server))
 
 
 def _print_json(found: object) -> None:

@@ -69,10 +69,12 @@ class Display:
         manifest = self._pipeline.model.manifest
         model = f"model {printable(manifest.name)}, {len(self._pipeline.bank.names)} labels"
         engine = printable(f"engine {self._pipeline.engine_note}")
+        frames = printable(f"frames {self._pipeline.frames_note}")
         lines = [
             self._title,
             model,
             engine,
+            frames,
             *(f"to {printable(output)}" for output in self._outputs),
         ]
         self._print("\n".join(lines), style="bold")

@@ -9,13 +9,11 @@ from pathlib import Path
 from saccade.camera.errors import printable
 from saccade.stream.doctor import Check
 
-#: Vendors of event cameras, or of the USB chip in them.
-VENDORS = {
-    "152a": "iniVation",
-    "04b4": "Prophesee (Cypress)",
-    "03fd": "Prophesee (Xilinx)",
-}
-_HUB = "09"  # a device class: Cypress makes hubs too
+#: Vendors of event cameras. The last two make USB chips for many devices: of those only these
+#: products are taken, and what calls itself by one of `_TITLES`.
+VENDORS = {"152a": "iniVation", "04b4": "Prophesee (Cypress)", "03fd": "Prophesee (Xilinx)"}
+_PRODUCTS = {"04b4": ("00f1", "00f3", "00f4", "00f5"), "03fd": ("5832",)}
+_TITLES = ("prophesee", "evk", "silkyevcam", "event camera")
 _SUPER_SPEED = 5000  # Mb/s
 _RULES = "/etc/udev/rules.d/65-saccade.rules"
 #: MB of all transfers at once: HD cameras fill the kernel's 16 in 50 ms of their bursts.
@@ -43,15 +41,15 @@ def find_cameras(sys: Path, dev: Path) -> list[UsbDevice]:
     """The event cameras on the bus, by their vendors."""
     found: list[UsbDevice] = []
     for folder in sorted((sys / "bus" / "usb" / "devices").glob("*")):
-        vendor = _read(folder / "idVendor")
-        if vendor not in VENDORS or _read(folder / "bDeviceClass") == _HUB:
+        vendor, product, title = (_read(folder / f) for f in ("idVendor", "idProduct", "product"))
+        if not _is_camera(vendor, product, f"{_read(folder / 'manufacturer')} {title}"):
             continue
         bus, number = (_number(folder / name) for name in ("busnum", "devnum"))
         found.append(
             UsbDevice(
                 vendor=vendor,
-                product=_read(folder / "idProduct"),
-                title=printable(_read(folder / "product") or VENDORS[vendor]),
+                product=product,
+                title=printable(title or VENDORS[vendor]),
                 serial=printable(_read(folder / "serial")),
                 speed=_number(folder / "speed"),
                 version=_number(folder / "version"),
@@ -59,6 +57,12 @@ def find_cameras(sys: Path, dev: Path) -> list[UsbDevice]:
             )
         )
     return found
+
+
+def _is_camera(vendor: str, product: str, title: str) -> bool:
+    if vendor not in _PRODUCTS:
+        return vendor in VENDORS
+    return product in _PRODUCTS[vendor] or any(word in title.lower() for word in _TITLES)
 
 
 def check_cameras(sys: Path, dev: Path) -> list[Check]:

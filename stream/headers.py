@@ -129,6 +129,7 @@ class StatusHeader(Header, frozen=True, kw_only=True):
         delay_us: latency of the last result, from the slice's last event to its labels, us.
         uptime_s: since the publisher was opened, s.
         engine: what encodes, at which precision, and why it was chosen.
+        frames: where frames are made, "cpu" or "cuda", and why.
     """
 
     type: Literal["status"] = "status"
@@ -144,6 +145,7 @@ class StatusHeader(Header, frozen=True, kw_only=True):
     delay_us: float = 0.0
     uptime_s: float = 0.0
     engine: str = ""
+    frames: str = ""
 
 
 class VocabularyHeader(Header, frozen=True, kw_only=True):

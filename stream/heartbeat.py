@@ -39,4 +39,5 @@ class Heartbeat:
             delay_us=self._pipeline.latencies.last_us,
             uptime_s=now - self._since,
             engine=self._pipeline.engine_note,
+            frames=self._pipeline.frames_note,
         )

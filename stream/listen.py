@@ -11,20 +11,28 @@ from collections.abc import Iterator
 import msgspec
 
 from saccade.camera.errors import SaccadeError, printable
+from saccade.stream.keys import ClientKeys
 from saccade.stream.lines import best_text
 from saccade.stream.subscriber import Subscriber
 from saccade.stream.wire import LabelHeader, Message, VocabularyHeader
 
 
 def listen_to(
-    address: str, *, as_json: bool, count: int, timeout_s: float, until_end: bool
+    address: str,
+    *,
+    as_json: bool,
+    count: int,
+    timeout_s: float,
+    until_end: bool,
+    keys: ClientKeys | None = None,
 ) -> None:
     """Prints labels until `count` of them, a silence of `timeout_s`, the run's end or a signal.
 
     0 is never, for `count` and for `timeout_s`. SIGTERM ends it like Ctrl-C: with the counts.
 
     Raises:
-        SaccadeError: a bad address, a negative count, a timeout that is no time.
+        SaccadeError: a bad address, a negative count, a timeout that is no time, a publisher that
+            refuses us.
     """
     if count < 0:
         raise SaccadeError(f"count {count}: must be 0 (never) or more")
@@ -32,9 +40,13 @@ def listen_to(
         raise SaccadeError(f"timeout {timeout_s}: must be 0 (never) or a number of seconds")
     seen = 0
     with (
-        _sigterm_like_ctrl_c(),
+        sigterm_like_ctrl_c(),
         Subscriber(
-            address, ("label/", "vocabulary/"), timeout_s=timeout_s or None, until_end=until_end
+            address,
+            ("label/", "vocabulary/"),
+            timeout_s=timeout_s or None,
+            until_end=until_end,
+            keys=keys,
         ) as subscriber,
     ):
         kinds: dict[str, str] = {}  # of scores, by stream
@@ -66,7 +78,8 @@ def _missing(subscriber: Subscriber) -> int:
 
 
 @contextlib.contextmanager
-def _sigterm_like_ctrl_c() -> Iterator[None]:
+def sigterm_like_ctrl_c() -> Iterator[None]:
+    """While this lasts, SIGTERM raises KeyboardInterrupt."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield

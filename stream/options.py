@@ -55,6 +55,20 @@ Precision = Annotated[
 ]
 
 
+class FramesName(str, Enum):
+    """Values of --frames."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+Frames = Annotated[
+    FramesName,
+    typer.Option(help="Where frames are made; auto is the engine's GPU where that can be."),
+]
+
+
 class ScoresName(str, Enum):
     """Values of --scores."""
 
@@ -119,6 +133,31 @@ ControlAddress = Annotated[
         metavar="URI",
         help="Take commands such as other words while it runs, at zmq://127.0.0.1:5558 or "
         "ipc://PATH. Whoever reaches it can change the run. [default: off]",
+    ),
+]
+
+KeyFile = Annotated[
+    Text,
+    typer.Option("--key", metavar="FILE", help="Our key, of `saccade keys make`. [default: none]"),
+]
+Allow = Annotated[
+    Text,
+    typer.Option(
+        metavar="FILE",
+        help="The public keys of who may subscribe and control, one a line. With --key.",
+    ),
+]
+Insecure = Annotated[
+    bool,
+    typer.Option(
+        "--insecure-no-auth",
+        help="Publish without keys to whoever reaches the address, off loopback too.",
+    ),
+]
+ServerKey = Annotated[
+    Text,
+    typer.Option(
+        "--server", metavar="KEY|FILE", help="The public key of who is there. With --key."
     ),
 ]
 

@@ -12,9 +12,8 @@ from types import TracebackType
 from saccade.camera.errors import RecordingError, SaccadeError
 from saccade.camera.filters import FilterSpec
 from saccade.camera.frames import FrameKind
-from saccade.camera.fused import FramedSlice
 from saccade.camera.recordings import Recording
-from saccade.camera.slicing import Slice, Window
+from saccade.camera.slicing import Window
 from saccade.engines.choose import engine_for
 from saccade.engines.engine import Engine
 from saccade.engines.labels import LabelBank
@@ -63,6 +62,7 @@ class Pipeline:
         template: str | Sequence[str] = (),
         engine: Engine | str = "onnx",
         precision: str | None = None,
+        frames: str = "auto",
         geometry: tuple[int, int] | None = None,
         start: str | int | None = None,
         stop: str | int | None = None,
@@ -96,6 +96,8 @@ class Pipeline:
             engine: "onnx", "tensorrt", "torch", "auto", or an open engine (then closing it is the
                 caller's).
             precision: "fp32", "fp16" or "int8"; by default what suits the engine.
+            frames: where frames are made: "cpu", or "cuda" at the engine's input on its GPU; "auto"
+                is there where it can be. `frames_note` says which and why.
             geometry: (width, height) for recordings that do not say it.
             start, stop: labels only from the first event at or after `start` up to the first at or
                 after `stop`: "1s" or microseconds after the recording's first event.
@@ -107,7 +109,7 @@ class Pipeline:
             SaccadeError: a setting, the source, the model or the labels are refused, in one line.
         """
         plan = make_plan(
-            window, count, stride, speed, loop, geometry, start, stop, filters, max_rate
+            window, count, stride, speed, loop, geometry, start, stop, filters, max_rate, frames
         )
         scoring = make_scoring(top, scores, unknown, smooth, vote, template)
         self.model = model if isinstance(model, Model) else load_model(model)
@@ -118,11 +120,12 @@ class Pipeline:
         self._engine, self.engine_note = engine_for(engine, self.model, precision, report=report)
         # The last thing to be opened, so that nothing refused above leaves it open.
         try:
-            self._source = open_source(source, plan, spec, self._over_rate)
+            self._source = open_source(source, plan, spec, self._engine, self._over_rate)
         except SaccadeError:
             self._close_engine()
             raise
         self.recording = self._source.recording
+        self.frames_note = self._source.frames_note
         self._replay = self._source.replay
         self._drops = not math.isinf(plan.speed)
         self.latencies = Latencies()
@@ -228,7 +231,7 @@ class Pipeline:
     def _over_rate(self, cut: Window) -> None:
         self.ledger.drop(cut.first, cut.last, "rate")
 
-    def _behind(self, cut: Slice | FramedSlice) -> None:
+    def _behind(self, cut: Window) -> None:
         self.ledger.drop(cut.first, cut.last)
 
     @property

@@ -45,7 +45,8 @@ class Prediction:
         bank: those words.
         embedding: float32 [dimension], L2-normalised, in the model's space; of this slice alone,
             however labels are smoothed.
-        frame: float32 [size, size], what the encoder saw.
+        frame: float32 [size, size], what the encoder saw; of a frame made on a GPU for an engine of
+            16 bits as it was rounded there.
         dropped: events lost so far by stage: source, filter, queue, slice, rate,
             publish.
         timing: everything that differs from run to run.

@@ -13,12 +13,13 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import zmq
 from numpy.typing import NDArray
 
 from saccade.camera.errors import SaccadeError
 from saccade.stream.addresses import DEFAULT_ADDRESS
-from saccade.stream.sockets import SEND_HWM, bind_xpub, check_process
+from saccade.stream.keys import ServerKeys
+from saccade.stream.outlet import Outlet
+from saccade.stream.sockets import check_process
 from saccade.stream.wire import (
     AnyHeader,
     EmbeddingHeader,
@@ -32,7 +33,6 @@ from saccade.stream.wire import (
 )
 
 _LOG = logging.getLogger(__name__)
-_MAX_REQUESTS_PER_TICK = 1000
 _TICK_S = 0.02
 _STATUS_S = 1.0
 _END_PAUSE_S = 0.05  # between two repetitions of the last status
@@ -60,28 +60,31 @@ class Publisher:
         run: str | None = None,
         status: Callable[[], StatusHeader] | None = None,
         linger_ms: int = 1000,
+        keys: ServerKeys | None = None,
+        insecure_no_auth: bool = False,
     ) -> None:
         """Binds at once and starts the heartbeat.
 
         Args:
             linger_ms: how long close() waits for subscribers to take what was sent, and again as
                 long for the last status to reach one whose queue is full (ms).
+            keys: our own and those of who may subscribe; off loopback they are needed.
+            insecure_no_auth: anyone who reaches the address may subscribe, and read along.
 
         Raises:
-            SaccadeError: a bad address or stream name, a port in use, a bind off loopback.
+            SaccadeError: a bad address or stream name, a port in use, a bind off
+                loopback without keys.
         """
         check_stream(stream)
-        self._context, self._socket, self.address = bind_xpub(address, linger_ms)
+        topics = (f"label/{stream}/".encode(), f"latest/label/{stream}/".encode())
+        self._outlet = Outlet(address, linger_ms, topics, keys, insecure_no_auth)
+        self.address = self._outlet.address
         self.stream, self.run = stream, run or new_run_id()
         self.status: Callable[[], StatusHeader] = status or self._own_status
-        self._linger_ms, self._sent, self._pid = linger_ms, 0, os.getpid()
+        self._linger_ms, self._pid = linger_ms, os.getpid()
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
-        self._label_topics = (f"label/{stream}/".encode(), f"latest/label/{stream}/".encode())
-        self._subscriptions: Counter[bytes] = Counter()
-        self._cache: dict[bytes, list[bytes]] = {}
         self._seq: Counter[str] = Counter()
-        self._peers = 0  # subscriptions to anything
         self._closing = self._closed = self._status_failed = False
         self._started = time.monotonic()
         self._stop = threading.Event()
@@ -121,7 +124,12 @@ class Publisher:
         with self._lock:
             if not self._closed:
                 self._answer_requests()
-            return self._subscriptions.total() if not self._closed else 0
+            return self._outlet.watching if not self._closed else 0
+
+    @property
+    def refused(self) -> int:
+        """How many connections were refused, where there are keys."""
+        return self._outlet.refused
 
     def wait_for_subscriber(self, timeout_s: float | None = None, count: int = 1) -> bool:
         """Waits until `count` subscriptions match this stream's labels (None: for ever).
@@ -156,8 +164,7 @@ class Publisher:
             finally:
                 self._closed = True
                 self._changed.notify_all()
-                self._socket.close()
-        self._context.term()
+        self._outlet.close()
 
     def __enter__(self) -> Publisher:
         return self
@@ -184,12 +191,13 @@ class Publisher:
             )
             parts = encode(stamped, blobs)
             self._seq[header.type] += 1
-            self._send(parts)
+            self._outlet.send(parts)
             if header.type == "label":
-                self._cache[b"latest/" + parts[0]] = latest = [encode_latest(parts)]
-                self._send(latest)
+                latest = [encode_latest(parts)]
+                self._outlet.keep(b"latest/" + parts[0], latest)
+                self._outlet.send(latest)
             elif header.type != "embedding":
-                self._cache[parts[0]] = parts
+                self._outlet.keep(parts[0], parts)
         return seq
 
     def _end(self) -> None:
@@ -205,16 +213,11 @@ class Publisher:
         except SaccadeError as error:
             _LOG.warning("the last status of %s was not sent: %s", self.stream, error)
         self._answer_requests()
-        until = time.monotonic() + self._linger_ms / 1000 if self._sent >= SEND_HWM else 0.0
-        while self._peers and time.monotonic() < until:
+        until = time.monotonic() + self._linger_ms / 1000 if self._outlet.full else 0.0
+        while self._outlet.peers and time.monotonic() < until:
             time.sleep(_END_PAUSE_S)
-            self._send(self._cache.get(f"status/{self.stream}/".encode(), []))
+            self._outlet.repeat(f"status/{self.stream}/".encode())
             self._answer_requests()
-
-    def _send(self, parts: list[bytes]) -> None:
-        if parts:
-            self._socket.send_multipart(parts, zmq.DONTWAIT)
-            self._sent += 1
 
     def _beat(self) -> None:
         due = time.monotonic()
@@ -254,28 +257,6 @@ class Publisher:
             _LOG.warning("no status of %s: %s: %s", self.stream, type(error).__name__, error)
 
     def _answer_requests(self) -> None:
-        """Reads new subscriptions (under the lock) and sends what they missed, once for all."""
-        missed: set[bytes] = set()
-        for _ in range(_MAX_REQUESTS_PER_TICK):
-            try:
-                request = self._socket.recv_multipart(zmq.DONTWAIT)
-            except zmq.Again:
-                break
-            if len(request) == 1 and request[0][:1] in (b"\0", b"\1"):
-                self._count(request[0])
-                if request[0][0]:
-                    missed.update(t for t in self._cache if t.startswith(request[0][1:]))
-        for topic in missed:
-            self._send(self._cache[topic])
-
-    def _count(self, request: bytes) -> None:
-        self._peers = max(0, self._peers + (1 if request[0] else -1))
-        prefix = request[1:]
-        # Only prefixes of our topics are kept, so that a stranger cannot fill the memory.
-        if not any(topic.startswith(prefix) for topic in self._label_topics):
-            return
-        if request[0]:
-            self._subscriptions[prefix] += 1
-        elif self._subscriptions[prefix] > 0:
-            self._subscriptions[prefix] -= 1
-        self._changed.notify_all()
+        """Reads new subscriptions (under the lock) and sends what they missed."""
+        if self._outlet.answer():
+            self._changed.notify_all()

@@ -10,6 +10,7 @@ import msgspec
 from saccade.engines.labels import LabelBank
 from saccade.stream.headers import Dropped, EmbeddingHeader, LabelHeader, VocabularyHeader
 from saccade.stream.heartbeat import Heartbeat
+from saccade.stream.keys import ServerKeys
 from saccade.stream.pipeline import Pipeline
 from saccade.stream.prediction import Prediction
 from saccade.stream.publisher import Publisher
@@ -25,7 +26,15 @@ REST_BYTES = 2048
 class Publishing:
     """Publishes labels, embeddings, the vocabulary and a status once a second."""
 
-    def __init__(self, uri: str, stream: str, run: str, wait_for: int = 0) -> None:
+    def __init__(
+        self,
+        uri: str,
+        stream: str,
+        run: str,
+        wait_for: int = 0,
+        keys: ServerKeys | None = None,
+        insecure_no_auth: bool = False,
+    ) -> None:
         """Binds at once, so that subscribers connect while the model loads.
 
         Args:
@@ -33,11 +42,12 @@ class Publishing:
             stream: the stream's name in topics.
             run: the run's ULID.
             wait_for: subscribers to wait for before the first slice, however long that takes.
+            keys, insecure_no_auth: see `Publisher`.
 
         Raises:
-            SaccadeError: a bad address, a port in use, a bind off loopback.
+            SaccadeError: a bad address, a port in use, a bind off loopback without keys.
         """
-        self._publisher = Publisher(uri, stream, run)
+        self._publisher = Publisher(uri, stream, run, keys=keys, insecure_no_auth=insecure_no_auth)
         self.where = self._publisher.address
         self._bound = time.monotonic()
         self._wait_for = wait_for

@@ -16,6 +16,7 @@ from saccade.camera.filters import EventFilter, RateLimit
 from saccade.camera.fused import FramedSlice, SliceFramer
 from saccade.camera.seeking import Section
 from saccade.camera.slicing import Kept, Slice, Slicer, Window
+from saccade.camera.word_slices import SliceCutter, WordSlice
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class TimedSlice:
         refused: events that never came to a slice by then, cumulative: by `source` and `filter`.
     """
 
-    cut: Slice | FramedSlice
+    cut: Slice | FramedSlice | WordSlice
     received_ns: int
     left_ns: int
     decode_us: float
@@ -70,12 +71,12 @@ class Replay:
         speed: float,
         loop: bool,
         sieve: Sieve,
-        framer: SliceFramer | None = None,
+        framer: SliceFramer | SliceCutter | None = None,
     ) -> None:
         """Slices of `section`; `speed` 1.0 is real time, infinity as fast as they are taken.
 
         With a `framer` (one of `slicer`'s slices, for a whole section that is passed once and not
-        filtered) they are counted while their events are decoded.
+        filtered) they are counted while their events are decoded, or come as raw words.
         """
         self._framer = framer
         self._section = section
@@ -104,10 +105,9 @@ class Replay:
         for cut in self._cuts():
             received_ns = time.monotonic_ns()
             decode_us = (time.perf_counter_ns() - started) / 1000
-            restarts = self._slicer.restarts
+            restarts = self._slicer.restarts if isinstance(cut, Slice) else cut.restarts
             if isinstance(cut, FramedSlice):
                 decode_us -= cut.frame_us
-                restarts = cut.restarts
             if self._pacer:
                 received_ns = self._pacer.wait(cut, restarts, self._stop)
             if self._stop.is_set():
@@ -121,7 +121,7 @@ class Replay:
         if not self._stop.is_set():
             self.events = self._decoded
 
-    def _cuts(self) -> Iterator[Slice | FramedSlice]:
+    def _cuts(self) -> Iterator[Slice | FramedSlice | WordSlice]:
         if self._framer is not None:
             yield from self._framed(self._framer)
             return
@@ -140,7 +140,7 @@ class Replay:
             self.events = self._decoded
             raise damage
 
-    def _framed(self, framer: SliceFramer) -> Iterator[FramedSlice]:
+    def _framed(self, framer: SliceFramer | SliceCutter) -> Iterator[FramedSlice | WordSlice]:
         def account() -> None:
             self._decoded, self.source_dropped = framer.events, self._section.events_dropped
 

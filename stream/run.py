@@ -14,6 +14,7 @@ from saccade.engines.scoring import Scores
 from saccade.stream.display import Display
 from saccade.stream.durations import parse_rate
 from saccade.stream.files import SummaryFile, refuse_overwriting
+from saccade.stream.keys import ServerKeys, server_keys
 from saccade.stream.pipeline import Pipeline
 from saccade.stream.settings import parse_filters, parse_geometry
 from saccade.stream.signals import Signals
@@ -54,12 +55,16 @@ class RunOptions:
     max_rate: str | None = None
     engine: str = "auto"
     precision: str | None = None
+    frames: str = "auto"
     scores: str = "softmax"
     unknown: float | None = None
     smooth: str | None = None
     vote: int | None = None
     template: tuple[str, ...] = ()
     control: str | None = None
+    key: str | None = None
+    allow: str | None = None
+    insecure_no_auth: bool = False
 
 
 def run_source(options: RunOptions) -> int:
@@ -78,10 +83,15 @@ def run_source(options: RunOptions) -> int:
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
         run = new_run_id()
-        sinks = open_sinks(options.out, options.stream, run, options.wait_for)
+        keys = server_keys(options.key, options.allow)
+        open_to_all = options.insecure_no_auth
+        data_keys = None if open_to_all else keys  # the control socket has them all the same
+        sinks = open_sinks(
+            options.out, options.stream, run, options.wait_for, data_keys, open_to_all
+        )
         for sink in sinks:
             stack.callback(sink.close)
-        control = _open_control(options, run)
+        control = _open_control(options, run, keys)
         if control is not None:
             stack.callback(control.close)
         summary = stack.enter_context(SummaryFile(options.summary))
@@ -124,6 +134,7 @@ def _pipeline(options: RunOptions, report: Report) -> Pipeline:
         max_rate=None if options.max_rate is None else parse_rate(options.max_rate),
         engine=options.engine,
         precision=options.precision,
+        frames=options.frames,
         report=report,
         scores=cast(Scores, options.scores),
         unknown=options.unknown,
@@ -133,12 +144,12 @@ def _pipeline(options: RunOptions, report: Report) -> Pipeline:
     )
 
 
-def _open_control(options: RunOptions, run: str) -> ControlServer | None:
+def _open_control(options: RunOptions, run: str, keys: ServerKeys | None) -> ControlServer | None:
     if options.control is None:
         return None
     from saccade.stream.control import ControlServer
 
-    return ControlServer(options.control, options.stream, run)
+    return ControlServer(options.control, options.stream, run, keys)
 
 
 def _run(

@@ -6,13 +6,16 @@ import contextlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import msgspec
 
 from saccade.camera.errors import SaccadeError
 from saccade.stream.pipeline import Pipeline
 from saccade.stream.prediction import Prediction
+
+if TYPE_CHECKING:
+    from saccade.stream.keys import ServerKeys
 
 
 class Sink(Protocol):
@@ -132,8 +135,17 @@ def _groups(prediction: Prediction) -> dict[str, object]:
     return {"groups": prediction.groups, "group_scores": scores}
 
 
-def open_sinks(uris: Sequence[str], stream: str, run: str, wait_for: int = 0) -> list[Sink]:
+def open_sinks(
+    uris: Sequence[str],
+    stream: str,
+    run: str,
+    wait_for: int = 0,
+    keys: ServerKeys | None = None,
+    insecure_no_auth: bool = False,
+) -> list[Sink]:
     """One sink per URI; `wait_for` is the number of subscribers that publishing waits for.
+
+    `keys` and `insecure_no_auth` are as in `Publisher`.
 
     Those that cannot be opened are refused before anything runs.
 
@@ -144,7 +156,7 @@ def open_sinks(uris: Sequence[str], stream: str, run: str, wait_for: int = 0) ->
     sinks: list[Sink] = []
     try:
         for uri in uris:
-            sinks.append(_open_sink(uri, stream, run, wait_for))
+            sinks.append(_open_sink(uri, stream, run, wait_for, keys, insecure_no_auth))
     except SaccadeError:
         for sink in sinks:
             sink.close()
@@ -152,14 +164,21 @@ def open_sinks(uris: Sequence[str], stream: str, run: str, wait_for: int = 0) ->
     return sinks
 
 
-def _open_sink(uri: str, stream: str, run: str, wait_for: int) -> Sink:
+def _open_sink(
+    uri: str,
+    stream: str,
+    run: str,
+    wait_for: int,
+    keys: ServerKeys | None,
+    insecure_no_auth: bool,
+) -> Sink:
     scheme, _, rest = uri.partition(":")
     if scheme == "jsonl" and rest:
         return JsonLines(rest, stream, run)
     if scheme in ("zmq", "tcp", "ipc"):
         from saccade.stream.publishing import Publishing
 
-        return Publishing(uri, stream, run, wait_for)
+        return Publishing(uri, stream, run, wait_for, keys, insecure_no_auth)
     raise SaccadeError(
         f"output {uri!r}: unknown; use zmq://127.0.0.1:5556, ipc://PATH, jsonl:FILE or jsonl:-"
     )

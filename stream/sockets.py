@@ -6,28 +6,86 @@ import errno
 import os
 import socket as unix
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import zmq
 
 from saccade.camera.errors import SaccadeError
-from saccade.stream.addresses import Address, bind_address
+from saccade.stream.addresses import Address, bind_address, connect_address
+from saccade.stream.handshakes import Door, Greeting, stop_watching
+from saccade.stream.keys import ClientKeys, ServerKeys
 
 SEND_HWM = 1000
+RECEIVE_HWM = 10_000
 ROUTER_HWM = 100  # requests that wait, and replies that a client has not taken yet
 # Subscribers send nothing but subscriptions: a topic's prefix.
 _MAX_REQUEST_BYTES = 1024
 # A peer that was stopped or unplugged is let go after this long: its queue is memory of ours.
 _HEARTBEAT_MS = 1000
 _SILENCE_MS = 5000
+# Short and without back-off: a short recording is over before a patient client is back.
+_RECONNECT_MS = 20
+_CURVE_BYTES = 33  # what encryption adds to a part
 
 
-def set_options(
-    socket: zmq.Socket[bytes], address: Address, *, linger_ms: int, max_part_bytes: int
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A socket that is bound, with a context of its own.
+
+    Attributes:
+        address: where, with the port that was found for 0.
+        door: who may come, where it has keys.
+    """
+
+    context: zmq.Context[zmq.Socket[bytes]]
+    socket: zmq.Socket[bytes]
+    address: str
+    door: Door | None
+
+    def close(self) -> None:
+        """Closes it; waits for what it lingers over."""
+        if self.door is not None:
+            stop_watching(self.socket)
+            self.door.close()
+        self.socket.close()
+        self.context.term()
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A socket that connects, with a context of its own, and whether it is let in."""
+
+    context: zmq.Context[zmq.Socket[bytes]]
+    socket: zmq.Socket[bytes]
+    greeting: Greeting
+
+    def check(self) -> None:
+        """Raises SaccadeError where there will be no connection: it is refused."""
+        if self.greeting.refused is not None:
+            raise SaccadeError(self.greeting.refused)
+
+    def close(self) -> None:
+        """Closes it, with what it has not sent."""
+        if self.socket.closed:
+            return
+        stop_watching(self.socket)
+        self.greeting.close()
+        self.socket.close(0)
+        self.context.term()
+
+
+def _set_options(
+    socket: zmq.Socket[bytes],
+    address: Address,
+    *,
+    linger_ms: int,
+    max_part_bytes: int,
+    curve: bool,
 ) -> None:
     """Bounds for a socket before it binds or connects: part size, heartbeats, linger, IPv6."""
     socket.setsockopt(zmq.LINGER, linger_ms)
-    socket.setsockopt(zmq.MAXMSGSIZE, max_part_bytes)
+    socket.setsockopt(zmq.MAXMSGSIZE, max_part_bytes + _CURVE_BYTES * curve)
     socket.setsockopt(zmq.HEARTBEAT_IVL, _HEARTBEAT_MS)
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, _SILENCE_MS)
     socket.setsockopt(zmq.HEARTBEAT_TTL, _SILENCE_MS)
@@ -36,23 +94,30 @@ def set_options(
 
 
 def bind_xpub(
-    address: str, linger_ms: int
-) -> tuple[zmq.Context[zmq.Socket[bytes]], zmq.Socket[bytes], str]:
-    """A bound XPUB socket with a context of its own, and its address (with the port found for 0).
+    address: str,
+    linger_ms: int,
+    keys: ServerKeys | None = None,
+    insecure_no_auth: bool = False,
+) -> Bound:
+    """A bound XPUB socket.
 
     Raises:
-        SaccadeError: a bad address, or one that is taken or not ours to bind.
+        SaccadeError: a bad address, or one that is taken or not ours to bind; off loopback without
+            keys, unless `insecure_no_auth`; both of them.
     """
+    if keys is not None and insecure_no_auth:
+        raise SaccadeError("keys and insecure_no_auth: one forbids what the other allows; give one")
     # VERBOSER passes on every subscription and its end, not only the first and the last:
     # each new subscriber is to be answered, and all of them counted.
     options: dict[int, int] = {zmq.SNDHWM: SEND_HWM, zmq.XPUB_VERBOSER: 1}
-    return _bind(zmq.XPUB, address, linger_ms, _MAX_REQUEST_BYTES, options)
+    guarded = keys is not None or insecure_no_auth
+    return _bind(zmq.XPUB, address, linger_ms, _MAX_REQUEST_BYTES, options, keys, guarded)
 
 
 def bind_router(
-    address: str, linger_ms: int, max_part_bytes: int
-) -> tuple[zmq.Context[zmq.Socket[bytes]], zmq.Socket[bytes], str]:
-    """A bound ROUTER socket, as `bind_xpub`; where it is a file, only for this user.
+    address: str, linger_ms: int, max_part_bytes: int, keys: ServerKeys | None = None
+) -> Bound:
+    """A bound ROUTER socket, off loopback only with keys; where it is a file, only for this user.
 
     A peer that takes no replies loses them: sending never waits.
 
@@ -60,33 +125,80 @@ def bind_router(
         SaccadeError: a bad address, or one that is taken or not ours to bind.
     """
     options: dict[int, int] = {zmq.SNDHWM: ROUTER_HWM, zmq.RCVHWM: ROUTER_HWM}
-    bound = _bind(zmq.ROUTER, address, linger_ms, max_part_bytes, options)
+    guarded = keys is not None
+    bound = _bind(zmq.ROUTER, address, linger_ms, max_part_bytes, options, keys, guarded)
     if address.startswith("ipc://"):
         Path(address.removeprefix("ipc://")).chmod(0o600)
     return bound
 
 
+def connect(
+    kind: int,
+    address: str,
+    *,
+    max_part_bytes: int,
+    keys: ClientKeys | None = None,
+    topics: tuple[str, ...] = (),
+    say_doubts: bool = True,
+) -> Connected:
+    """A socket that connects in the background: nobody need be there yet.
+
+    Args:
+        kind: `zmq.SUB`, with its `topics`, or `zmq.DEALER`.
+        say_doubts: warns where it looks as if it will not be let in.
+
+    Raises:
+        SaccadeError: an address that cannot be connected to.
+    """
+    parsed = connect_address(address)
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    socket = context.socket(kind)
+    curve = keys is not None
+    _set_options(socket, parsed, linger_ms=0, max_part_bytes=max_part_bytes, curve=curve)
+    socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
+    if kind == zmq.SUB:
+        socket.setsockopt(zmq.RCVHWM, RECEIVE_HWM)
+    for topic in topics:
+        socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
+    connected = Connected(context, socket, Greeting(context, socket, address, keys, say_doubts))
+    try:
+        socket.connect(parsed.endpoint)
+    except zmq.ZMQError as error:
+        connected.close()
+        raise SaccadeError(
+            f"address {address!r}: cannot connect ({error.strerror}); check host and port"
+        ) from error
+    return connected
+
+
 def _bind(
-    kind: int, address: str, linger_ms: int, max_part_bytes: int, options: Mapping[int, int]
-) -> tuple[zmq.Context[zmq.Socket[bytes]], zmq.Socket[bytes], str]:
-    parsed = bind_address(address)
+    kind: int,
+    address: str,
+    linger_ms: int,
+    max_part_bytes: int,
+    options: Mapping[int, int],
+    keys: ServerKeys | None,
+    guarded: bool,
+) -> Bound:
+    parsed = bind_address(address, guarded)
     if parsed.path:
         _check_ipc_path(address, Path(parsed.path))
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     socket = context.socket(kind)
+    curve = keys is not None
+    _set_options(socket, parsed, linger_ms=linger_ms, max_part_bytes=max_part_bytes, curve=curve)
+    for option, value in options.items():
+        socket.setsockopt(option, value)
+    door = None if keys is None else Door(context, socket, keys)
     try:
-        set_options(socket, parsed, linger_ms=linger_ms, max_part_bytes=max_part_bytes)
-        for option, value in options.items():
-            socket.setsockopt(option, value)
         socket.bind(parsed.endpoint)
     except zmq.ZMQError as error:
-        socket.close(0)
-        context.term()
+        Bound(context, socket, address, door).close()
         raise SaccadeError(f"address {address!r}: {_bind_fault(error)}") from error
-    if parsed.path:
-        return context, socket, address
-    endpoint = str(socket.getsockopt_string(zmq.LAST_ENDPOINT)).rstrip("\0")
-    return context, socket, endpoint.replace("tcp://", "zmq://", 1)
+    if not parsed.path:
+        endpoint = str(socket.getsockopt_string(zmq.LAST_ENDPOINT)).rstrip("\0")
+        address = endpoint.replace("tcp://", "zmq://", 1)
+    return Bound(context, socket, address, door)
 
 
 def check_process(pid: int, what: str) -> None:

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator
 
 from saccade.camera.frames import FrameMaker
 from saccade.camera.fused import FramedSlice
+from saccade.camera.word_slices import WordSlice
 from saccade.engines.engine import Engine
-from saccade.stream.live_words import LiveWords, Ranker
+from saccade.stream.labelling import Labelling
+from saccade.stream.live_words import LiveWords
 from saccade.stream.prediction import Encoded, Framed, Prediction, Timing
 from saccade.stream.replay import TimedSlice
 from saccade.stream.statistics import Ledger
@@ -20,6 +22,7 @@ def make_frames(maker: FrameMaker, slices: Iterable[TimedSlice]) -> Iterator[Fra
         if isinstance(timed.cut, FramedSlice):
             yield Framed(timed, timed.cut.frame, timed.cut.frame_us)
             continue
+        assert not isinstance(timed.cut, WordSlice), "words are for a GPU"
         started = time.perf_counter_ns()
         frame = maker.make(timed.cut.packets)
         yield Framed(timed, frame, (time.perf_counter_ns() - started) / 1000)
@@ -27,14 +30,15 @@ def make_frames(maker: FrameMaker, slices: Iterable[TimedSlice]) -> Iterator[Fra
 
 def encode(engine: Engine, words: LiveWords, frames: Iterable[Framed]) -> Iterator[Encoded]:
     """The embedding of each frame, and its best labels by the words in use."""
-    ranker = Ranker(words)
+    label = Labelling(engine, words)
     for framed in frames:
         started = time.perf_counter_ns()
+        label.prepare()
         engine.input[0] = framed.frame  # copied to each channel
         engine.run(1)
         embedding = engine.output[0].copy()
         encode_us = (time.perf_counter_ns() - started) / 1000
-        ranked = ranker(embedding, framed.timed.cut.t_end_us)
+        ranked = label(embedding, framed.timed.cut.t_end_us)
         label_us = (time.perf_counter_ns() - started) / 1000 - encode_us
         yield Encoded(framed, embedding, ranked, encode_us, label_us)
 

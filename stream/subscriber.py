@@ -14,13 +14,11 @@ from typing import Literal
 import zmq
 
 from saccade.camera.errors import SaccadeError
-from saccade.stream.addresses import DEFAULT_ADDRESS, connect_address
-from saccade.stream.sockets import check_process, set_options
+from saccade.stream.addresses import DEFAULT_ADDRESS
+from saccade.stream.keys import ClientKeys
+from saccade.stream.sockets import check_process, connect
 from saccade.stream.wire import MAX_BLOB_BYTES, Message, StatusHeader, WireError, decode
 
-_RECEIVE_HWM = 10_000
-# Short and without back-off: a short recording is over before a patient client is back.
-_RECONNECT_MS = 20
 _POLL_MS = 50  # close() from another thread waits for this long at most
 # Topics are made by publishers: a stranger who invents them must not fill the memory.
 _MAX_TOPICS = 1024
@@ -32,7 +30,8 @@ class Subscriber:
 
     In "queue" mode every message is kept (10 000 of them) until it is asked for. In "mailbox"
     mode a thread of its own drains the socket and only the newest of each topic is kept. Garbage
-    is counted in `malformed` and never raised. Iterating ends after `timeout_s` without a
+    is counted in `malformed` and never raised; a publisher whose keys are not ours is, where it
+    says so. Iterating ends after `timeout_s` without a
     message, when it was closed, or, with `until_end`, when a stream that it reads has ended; a
     publisher that was killed says no end, so give `timeout_s` too where that matters. Labels lost
     at the end of a burst are counted when the next status says how many there were. The
@@ -52,15 +51,18 @@ class Subscriber:
         mode: Literal["queue", "mailbox"] = "queue",
         timeout_s: float | None = None,
         until_end: bool = False,
+        keys: ClientKeys | None = None,
     ) -> None:
         """Connects in the background: there need not be a publisher yet.
+
+        Args:
+            keys: ours and the publisher's, where it has keys.
 
         Raises:
             SaccadeError: an address that cannot be connected to, an unknown mode, a long topic.
         """
         if mode not in ("queue", "mailbox"):
             raise SaccadeError(f"mode {mode!r}: use 'queue' (all) or 'mailbox' (the newest)")
-        parsed = connect_address(address)
         self.topics = (topics,) if isinstance(topics, str) else tuple(dict.fromkeys(topics))
         if any(len(topic.encode()) > _MAX_TOPIC_BYTES for topic in self.topics):
             raise SaccadeError(
@@ -74,21 +76,12 @@ class Subscriber:
         self._newest: dict[str, Message] = {}
         self._changed = threading.Condition()
         self._reading = threading.RLock()  # held while a thread is in the socket (queue mode)
-        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        self._socket = self._context.socket(zmq.SUB)
-        set_options(self._socket, parsed, linger_ms=0, max_part_bytes=MAX_BLOB_BYTES)
-        self._socket.setsockopt(zmq.RCVHWM, _RECEIVE_HWM)
-        self._socket.setsockopt(zmq.RECONNECT_IVL, _RECONNECT_MS)
         # Not asked for, a status is for us alone: how many labels there were, and the end.
-        for topic in dict.fromkeys((*self.topics, "status/")):
-            self._socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
-        try:
-            self._socket.connect(parsed.endpoint)
-        except zmq.ZMQError as error:
-            self._release()
-            raise SaccadeError(
-                f"address {address!r}: cannot connect ({error.strerror}); check host and port"
-            ) from error
+        asked = tuple(dict.fromkeys((*self.topics, "status/")))
+        self._connected = connect(
+            zmq.SUB, address, max_part_bytes=MAX_BLOB_BYTES, keys=keys, topics=asked
+        )
+        self._socket = self._connected.socket
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         if mode == "mailbox":
@@ -120,6 +113,9 @@ class Subscriber:
 
         Returns:
             None when the time ran out, the stream has ended or the subscriber is closed.
+
+        Raises:
+            SaccadeError: the publisher wants keys, has none, or ours is not on its list.
         """
         check_process(self._pid, "a Subscriber")
         wait_s = self.timeout_s if timeout_s is None else timeout_s
@@ -164,7 +160,7 @@ class Subscriber:
             self._closed = True
             self._changed.notify_all()
         with self._reading:  # sockets are not thread-safe: the reader leaves first
-            self._release()
+            self._connected.close()
 
     def __enter__(self) -> Subscriber:
         return self
@@ -176,10 +172,6 @@ class Subscriber:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _release(self) -> None:
-        self._socket.close(0)
-        self._context.term()
 
     def _next(self, timeout_s: float | None) -> Message | None:
         deadline = math.inf if timeout_s is None else time.monotonic() + timeout_s
@@ -196,12 +188,16 @@ class Subscriber:
                 if left_ms <= 0:
                     return None
                 if parts is None:
+                    self._connected.check()
                     self._socket.poll(max(1, int(min(left_ms, _POLL_MS))))
         return None
 
     def _drain(self) -> None:
         while not self._stop.is_set():
             if not self._socket.poll(_POLL_MS):
+                if self._connected.greeting.refused is not None:
+                    with self._changed:
+                        self._changed.notify_all()
                 continue
             parts = self._socket.recv_multipart(zmq.DONTWAIT)
             with self._changed:
@@ -219,7 +215,12 @@ class Subscriber:
         self._newest[message.topic] = message
 
     def _wait_for_mail(self, timeout_s: float | None) -> None:
-        self._changed.wait_for(lambda: self._newest or self._ended or self._closed, timeout_s)
+        refused = self._connected.greeting
+        self._changed.wait_for(
+            lambda: self._newest or self._ended or self._closed or refused.refused, timeout_s
+        )
+        if not self._newest and not self._closed:
+            self._connected.check()
 
     def _accept(self, parts: Sequence[bytes]) -> Message | None:
         """A message for the user, or None: garbage, a repetition, or a status for us alone."""

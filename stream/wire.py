@@ -47,15 +47,18 @@ __all__ = [
     "StatusHeader",
     "VocabularyHeader",
     "WireError",
+    "check_sizes",
     "check_stream",
     "decode",
     "encode",
     "encode_latest",
     "new_run_id",
+    "split_topic",
     "topic_of",
 ]
 
 MAX_PARTS = 2 + 16
+_MAX_TOPIC_BYTES = 256
 
 _STREAM_NAME = r"[A-Za-z0-9_.\-]{1,64}"
 _TOPIC = re.compile(rf"(latest/)?([a-z]{{1,16}})/({_STREAM_NAME})/")
@@ -131,7 +134,7 @@ def encode(header: AnyHeader, blobs: Mapping[str, NDArray[Any]] | None = None) -
     encoded = [_encode_blob(name, array) for name, array in (blobs or {}).items()]
     header = msgspec.structs.replace(header, blobs=[info for info, _ in encoded])
     parts = [topic_of(header).encode(), _encode_header(header), *(raw for _, raw in encoded)]
-    _check_sizes(parts)
+    check_sizes(parts)
     return parts
 
 
@@ -157,12 +160,28 @@ def decode(parts: Sequence[bytes]) -> Message:
         parts = (topic, payload)
     elif not parts or parts[0].startswith(b"latest/"):
         raise WireError(f"{len(parts)} parts where a latest/ topic has one")
-    _check_sizes(parts)
+    check_sizes(parts)
     match = _TOPIC.fullmatch(parts[0].decode("latin-1"))
     if match is None or match[2] not in _DECODERS:
         raise WireError(f"unknown topic {parts[0][:80]!r}: not one of {', '.join(_DECODERS)}")
     header = _decode_header(match[2], match[3], parts[1])
     return Message(match[0], header, _decode_blobs(header.blobs, parts[2:]))
+
+
+def split_topic(parts: Sequence[bytes]) -> tuple[bytes, str, str, bool]:
+    """The topic of a message of any kind, also one that is not known here, without decoding it.
+
+    Returns:
+        The topic, its kind ("label"), its stream, and whether it is the one part of a `latest/`.
+
+    Raises:
+        WireError: no topic of saccade/1.
+    """
+    topic = parts[0].partition(b"\0")[0] if len(parts) == 1 else parts[0]
+    match = _TOPIC.fullmatch(topic[:_MAX_TOPIC_BYTES].decode("latin-1"))
+    if match is None or (match[1] is None) != (len(parts) > 1):
+        raise WireError(f"no topic of saccade/1: {topic[:80]!r}")
+    return topic, match[2], match[3], match[1] is not None
 
 
 def _encode_blob(name: str, array: NDArray[Any]) -> tuple[Blob, bytes]:
@@ -205,7 +224,12 @@ def _check_scores(header: AnyHeader) -> None:
             raise WireError(f"{len(names)} {what} with {len(scores)} scores")
 
 
-def _check_sizes(parts: Sequence[bytes]) -> None:
+def check_sizes(parts: Sequence[bytes]) -> None:
+    """Refuses a message, of topic, header and blobs, that is too large or too long.
+
+    Raises:
+        WireError: above `MAX_PARTS`, `MAX_HEADER_BYTES` or `MAX_BLOB_BYTES`.
+    """
     if not 2 <= len(parts) <= MAX_PARTS:
         raise WireError(f"{len(parts)} parts: a message has 2 to {MAX_PARTS}")
     if len(parts[1]) > MAX_HEADER_BYTES:

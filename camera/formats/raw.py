@@ -75,6 +75,7 @@ def open_raw(file: RecordingFile, geometry: tuple[int, int] | None = None) -> St
         lambda: decoder(width, height),
         sensor,
         _origin_us(file.path, fields),
+        words=None if encoding == "evt21" else encoding,
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from saccade.camera import _native
 from saccade.camera.counting import count_packets
+from saccade.camera.cuda import Words
 from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
 from saccade.camera.formats.base import FileRecording
@@ -69,7 +70,12 @@ class CountingDecoder(Decoder, Protocol):
 class Losses:
     """Adds what one pass leaves out to the totals of all, so that passes may run side by side."""
 
-    def __init__(self, decoder: Decoder, dropped: dict[str, int], skipped: dict[str, int]) -> None:
+    def __init__(
+        self,
+        decoder: Decoder | _native.WordCutter,
+        dropped: dict[str, int],
+        skipped: dict[str, int],
+    ) -> None:
         self._decoder, self._totals = decoder, (dropped, skipped)
         self._before = decoder.dropped, decoder.skipped
 
@@ -94,6 +100,7 @@ class StreamRecording(FileRecording):
         sensor: the sensor's or the camera's name, "" where unknown.
         origin_us: added to every time: where the words' clock starts.
         unit: what is not whole where the file ends in the middle of it.
+        words: how a GPU can decode it, if at all.
     """
 
     def __init__(
@@ -106,12 +113,14 @@ class StreamRecording(FileRecording):
         sensor: str = "",
         origin_us: int = 0,
         unit: str = "word",
+        words: Words | None = None,
     ) -> None:
         self._unit = unit
         super().__init__(file)
         self._first, self._new_decoder = first, new_decoder
         self._origin = np.uint64(origin_us)
         self.format, self.sensor = format, sensor
+        self._words: Words | None = words
         self.width, self.height = geometry
         check_geometry(self.path, self.width, self.height)
         if first >= self.size_bytes:
@@ -169,7 +178,29 @@ class StreamRecording(FileRecording):
                 if slices.due:
                     yield
             self._counts["events"] += slices.events - before
-        self._check_end(decoder)
+        self._check_end(decoder.pending_bytes)
+
+    @property
+    def words(self) -> Words | None:
+        """What a GPU can decode; see `saccade.camera.word_slices.Cuttable`."""
+        return self._words if not self._origin else None
+
+    def cut(self, cutter: _native.WordCutter) -> Generator[memoryview]:
+        """One pass that only cuts; see `saccade.camera.word_slices.Cuttable`."""
+        losses = Losses(cutter, self._dropped, self._skipped)
+        rest = b""  # of a word that goes on in the next chunk
+        for chunk in self._chunks():
+            data = memoryview(rest + chunk) if rest else chunk
+            whole = len(data) - len(data) % cutter.word_bytes
+            at, before = 0, cutter.events
+            while at < whole:
+                size = cutter.cut(data[at:whole])
+                losses.count()
+                yield data[at : at + size]
+                at += size
+            self._counts["events"] += cutter.events - before
+            rest = bytes(data[whole:])
+        self._check_end(len(rest))
 
     def _decode(self, decoder: Decoder) -> Iterator[Packet]:
         """One pass: the events of each chunk, an empty packet where it has none."""
@@ -187,7 +218,7 @@ class StreamRecording(FileRecording):
             if decoder.damage is not None:
                 what, at = decoder.damage
                 raise self.damaged(what, self._first + at)
-        self._check_end(decoder)
+        self._check_end(decoder.pending_bytes)
 
     def _chunks(self) -> Iterator[memoryview]:
         """The words as they are read; each is gone when the next one is asked for."""
@@ -198,7 +229,7 @@ class StreamRecording(FileRecording):
             self.position = offset
             yield buffer[:size]
 
-    def _check_end(self, decoder: Decoder) -> None:
-        if decoder.pending_bytes:
+    def _check_end(self, pending_bytes: int) -> None:
+        if pending_bytes:
             what = f"the file is cut off inside a {self._unit}"
-            raise self.damaged(what, self.position - decoder.pending_bytes)
+            raise self.damaged(what, self.position - pending_bytes)

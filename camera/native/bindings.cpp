@@ -20,6 +20,7 @@ void bind_simulate(nb::module_& m);
 void bind_slices(nb::module_& m);
 void bind_streams(nb::module_& m);
 void bind_unpack(nb::module_& m);
+void bind_words(nb::module_& m);
 
 NB_MODULE(_native, m) {
   m.doc() = "saccade's native core: decoders, frames and the event simulator.";
@@ -40,4 +41,5 @@ NB_MODULE(_native, m) {
   bind_slices(m);
   bind_streams(m);
   bind_unpack(m);
+  bind_words(m);
 }

@@ -4,7 +4,7 @@
 
 namespace saccade {
 
-CountedSlice SliceCounter::take() {
+CountedSlice SliceRules::take() {
   const bool any = end_ > first_, by_time = window_ != 0;
   CountedSlice slice{};
   slice.t_begin = by_time ? begin_ : lo_;
@@ -24,14 +24,14 @@ CountedSlice SliceCounter::take() {
 }
 
 void SliceCounter::resume() {
-  if (begun_ && window_ != 0 && window_is_over()) return;
+  if (goes_on()) return;
   const std::size_t from = left_from_, n = left_.size - from;
   if (n == 0) return;
   left_from_ += add(left_.t.get() + from, left_.x.get() + from, left_.y.get() + from,
                     left_.on.get() + from, n);
 }
 
-void SliceCounter::finish() {
+void SliceRules::finish() {
   if (end_ > first_) why_ = Due::kEnd;
 }
 
@@ -65,10 +65,7 @@ std::size_t SliceCounter::add(const std::uint64_t* t, const std::uint16_t* x,
     while (k < i + m && !stops_at(t[k])) {
       took(t[k], t[k], 1);
       ++k;
-      if (window_ == 0 && room() == 0) {
-        why_ = Due::kCount;
-        break;
-      }
+      if (is_full()) break;
     }
     counters_.add(x + i, y + i, polarity + i, k - i);
     i = k;
@@ -77,8 +74,7 @@ std::size_t SliceCounter::add(const std::uint64_t* t, const std::uint16_t* x,
   return n;
 }
 
-// Whether a slice is due before an event of this time.
-bool SliceCounter::stops_at(std::uint64_t t) {
+bool SliceRules::stops_at(std::uint64_t t) {
   if (begun_ && window_ != 0 && newest_ > t && newest_ - t > kReset) {
     if (end_ > first_) {
       why_ = Due::kRestart;
@@ -94,7 +90,7 @@ bool SliceCounter::stops_at(std::uint64_t t) {
   return window_ != 0 && window_is_over();
 }
 
-bool SliceCounter::window_is_over() {
+bool SliceRules::window_is_over() {
   if (newest_ < begin_ + window_) return false;
   if (end_ == first_ && empty_ >= kMostEmpty) {
     ++restarts_;
@@ -106,7 +102,7 @@ bool SliceCounter::window_is_over() {
   return true;
 }
 
-void SliceCounter::restart() {
+void SliceRules::restart() {
   ++restarts_;
   begun_ = false;
   empty_ = 0;

@@ -17,31 +17,27 @@ struct CountedSlice {
   std::uint64_t restarts;        // of the grid so far
 };
 
-// The rules are those of TimeSlicer and CountSlicer (camera/slicing.py) for slices that follow each
-// other without gap or overlap; the tests hold them against each other.
-class SliceCounter {
+// Where slices end. The rules are those of TimeSlicer and CountSlicer (camera/slicing.py) for
+// slices that follow each other without gap or overlap; the tests hold them against each other.
+class SliceRules {
  public:
   static constexpr std::uint64_t kReset = 1'000'000;  // us; a fall by more starts a new grid
   static constexpr unsigned kMostEmpty = 1000;        // slices in a row; past more the grid leaps
 
   // Slices of `window` us or, where that is 0, of `count` events.
-  SliceCounter(Counters& counters, std::uint64_t window, std::uint64_t count)
-      : counters_(counters), window_(window), count_(count) {}
+  SliceRules(std::uint64_t window, std::uint64_t count) : window_(window), count_(count) {}
 
   // A slice is over, and nothing is counted before it has been taken.
   bool due() const { return why_ != Due::kNothing; }
-  // The slice that is due: its events are what the counters hold, which are to be cleared before
-  // resume() counts on with what was left. Needs due().
+  // The slice that is due. Needs due().
   CountedSlice take();
-  void resume();
   // No event follows: what is counted is due, if there is any. Needs !due().
   void finish();
 
-  // Counts the events up to the end of a slice; returns how many. Needs !due().
-  std::size_t add(const std::uint64_t* t, const std::uint16_t* x, const std::uint16_t* y,
-                  const bool* on, std::size_t n);
-  // The same, and keeps the others for resume().
-  void add(EventColumns&& events);
+  // Whether a slice is due before an event of this time. Needs !due().
+  bool stops_at(std::uint64_t t);
+  // Whether a slice is due before any other event: after a leap of the clock several are.
+  bool goes_on() { return begun_ && window_ != 0 && window_is_over(); }
 
   // For decoders that count as they decode: whether n events, of times from `lo` to `hi`, all
   // belong to this slice; and that they have been counted.
@@ -55,21 +51,28 @@ class SliceCounter {
     hi_ = std::max(hi_, hi);
     end_ += n;
   }
-  Counters& counters() { return counters_; }
-  const Counters& counters() const { return counters_; }
 
   std::uint64_t events() const { return end_; }  // so far
+  // The window's end, 0 where none has begun, and the newest event's time in this grid, in us.
+  std::uint64_t end() const { return begun_ ? begin_ + window_ : 0; }
+  std::uint64_t newest() const { return newest_; }
+
+ protected:
+  // After an event was counted: whether it filled the slice, which is due then.
+  bool is_full() {
+    if (window_ != 0 || room() != 0) return false;
+    why_ = Due::kCount;
+    return true;
+  }
 
  private:
   static constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
   enum class Due { kNothing, kWindow, kRestart, kCount, kEnd };
 
   std::uint64_t room() const { return window_ == 0 ? count_ - (end_ - first_) : kNever; }
-  bool stops_at(std::uint64_t t);
   bool window_is_over();
   void restart();
 
-  Counters& counters_;
   std::uint64_t window_, count_;
   Due why_ = Due::kNothing;
   bool begun_ = false;
@@ -78,6 +81,28 @@ class SliceCounter {
   std::uint64_t lo_ = kNever, hi_ = 0;  // times of the slice's events
   unsigned empty_ = 0;                  // slices in a row
   std::uint64_t restarts_ = 0;
+};
+
+// The events of a slice, in counters.
+class SliceCounter : public SliceRules {
+ public:
+  SliceCounter(Counters& counters, std::uint64_t window, std::uint64_t count)
+      : SliceRules(window, count), counters_(counters) {}
+
+  // Counts on with what was left, once a slice was taken and the counters cleared, which held it.
+  void resume();
+
+  // Counts the events up to the end of a slice; returns how many. Needs !due().
+  std::size_t add(const std::uint64_t* t, const std::uint16_t* x, const std::uint16_t* y,
+                  const bool* on, std::size_t n);
+  // The same, and keeps the others for resume().
+  void add(EventColumns&& events);
+
+  Counters& counters() { return counters_; }
+  const Counters& counters() const { return counters_; }
+
+ private:
+  Counters& counters_;
   EventColumns left_{0};
   std::size_t left_from_ = 0;
 };

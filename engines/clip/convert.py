@@ -26,6 +26,7 @@ from saccade.engines.clip.config import MEAN, STD, Architecture, Normalise
 from saccade.engines.clip.export import check_file, reference, write_half, write_onnx
 from saccade.engines.clip.load import text_tower, vision_tower
 from saccade.engines.clip.quantise import write_int8
+from saccade.engines.clip.vit import take_gray
 from saccade.engines.manifest import (
     PRECISIONS,
     EmbeddingInfo,
@@ -54,6 +55,7 @@ class _Export:
     tower: nn.Module
     inputs: Tensor
     wanted: NDArray[np.float32]
+    space: str
 
 
 def convert(
@@ -95,7 +97,7 @@ def convert(
             made.mkdir()
             _write_weights(weights, made)
             _write_encoder(weights, made, frame, normalise, precisions, report)
-            image = _write_image(weights, made, normalise, report)
+            image = _write_image(weights, made, report)
             text = _write_text(weights, made, tokenizer_json, report)
             # safetensors makes its file for its owner alone.
             shutil.copymode(made / "model.onnx", made / "weights.safetensors")
@@ -105,7 +107,7 @@ def convert(
                 version=1,
                 licence=printable(licence),
                 sha256=sums.pop("model.onnx"),
-                input=InputInfo("frame", weights.arch.size, 3),
+                input=InputInfo("frame", weights.arch.size, 1),
                 frame=frame,
                 embedding=EmbeddingInfo(
                     "embedding", weights.arch.dimension, weights.space, weights.scale
@@ -151,14 +153,16 @@ def _write_encoder(
 ) -> None:
     arch = weights.arch
     spec = FrameSpec(frame.kind, arch.size, frame.counting, clamp=frame.clamp)
-    frames = torch.from_numpy(probe_frames(spec, _PROBES, 3))
+    frames = torch.from_numpy(probe_frames(spec, _PROBES, 1))
     tower = vision_tower(arch, weights.event, normalise)
-    export = _Export(tower, frames, reference(tower, frames))
+    take_gray(tower)
+    tower.requires_grad_(False)
+    export = _Export(tower, frames, reference(tower, frames), weights.space)
     path = folder / encoder_file("fp32")
     _write_fp32(export, path, _FRAME, report)
     if "fp16" in precisions:
         half = folder / encoder_file("fp16")
-        write_half(tower, frames[:2], half, _FRAME)
+        write_half(tower, frames[:2], half, _FRAME, weights.space)
         _say(report, half, check_file(half, frames, export.wanted, "fp16"))
     if "int8" in precisions:
         small = folder / encoder_file("int8")
@@ -166,16 +170,12 @@ def _write_encoder(
         _say(report, small, found, f", {kept} in float32" if kept else "")
 
 
-def _write_image(weights: Weights, folder: Path, normalise: Normalise, report: Report) -> ImageInfo:
-    """`image.onnx`, where photos have a tower of their own."""
+def _write_image(weights: Weights, folder: Path, report: Report) -> ImageInfo:
+    """`image.onnx`: photos have colours, which the event tower's file does not take."""
     size = weights.arch.size
-    if weights.image is None:
-        if normalise == "clip":  # by the tower itself
-            return ImageInfo("model.onnx", size, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-        return ImageInfo("model.onnx", size, MEAN, STD)
-    tower = vision_tower(weights.arch, weights.image)
+    tower = vision_tower(weights.arch, weights.event if weights.image is None else weights.image)
     photos = torch.randn(_PROBES, 3, size, size, generator=torch.Generator().manual_seed(0))
-    export = _Export(tower, photos, reference(tower, photos))
+    export = _Export(tower, photos, reference(tower, photos), weights.space)
     _write_fp32(export, folder / "image.onnx", _FRAME, report)
     return ImageInfo("image.onnx", size, MEAN, STD)
 
@@ -189,7 +189,7 @@ def _write_text(
     arch = weights.arch
     tower = text_tower(arch, weights.text)
     tokens = _probe_tokens(arch)
-    export = _Export(tower, tokens, reference(tower, tokens))
+    export = _Export(tower, tokens, reference(tower, tokens), weights.space)
     _write_fp32(export, folder / "text.onnx", _TOKENS, report)
     return TextInfo("text.onnx", "tokenizer.json", arch.context)
 
@@ -205,7 +205,7 @@ def _probe_tokens(arch: Architecture) -> Tensor:
 
 
 def _write_fp32(export: _Export, path: Path, names: tuple[str, str], report: Report) -> None:
-    write_onnx(export.tower, export.inputs[:2], path, names)
+    write_onnx(export.tower, export.inputs[:2], path, names, export.space)
     _say(report, path, check_file(path, export.inputs, export.wanted, "fp32"))
 
 

@@ -29,7 +29,9 @@ class ExportError(SaccadeError):
     """A tower that cannot become an ONNX file, or whose file gives other embeddings."""
 
 
-def write_onnx(module: nn.Module, example: Tensor, path: Path, names: tuple[str, str]) -> None:
+def write_onnx(
+    module: nn.Module, example: Tensor, path: Path, names: tuple[str, str], space: str = ""
+) -> None:
     """Writes a module of one input and one output, whose first axis is free.
 
     Args:
@@ -37,6 +39,7 @@ def write_onnx(module: nn.Module, example: Tensor, path: Path, names: tuple[str,
         example: an input; its first axis is 2 or more, since the exporter freezes 1.
         path: where the file goes; weights lie inside.
         names: of input and output.
+        space: what its embeddings live in; the file says so, where it is known.
 
     Raises:
         ExportError: its weights do not fit into one file.
@@ -64,6 +67,8 @@ def write_onnx(module: nn.Module, example: Tensor, path: Path, names: tuple[str,
     model: onnx.ModelProto = program.model_proto
     assert not model.graph.input[0].type.tensor_type.shape.dim[0].dim_value, "the batch is frozen"
     _strip(model)
+    if space:
+        onnx.helper.set_model_props(model, {"space": space})
     onnx.save(model, path)
     onnx.checker.check_model(str(path), full_check=True)
 
@@ -76,9 +81,11 @@ def _strip(model: onnx.ModelProto) -> None:
         part.doc_string = ""
 
 
-def write_half(module: nn.Module, example: Tensor, path: Path, names: tuple[str, str]) -> None:
+def write_half(
+    module: nn.Module, example: Tensor, path: Path, names: tuple[str, str], space: str = ""
+) -> None:
     """As `write_onnx`, in float16 from end to end; only sums of norms are float32."""
-    write_onnx(halve(copy.deepcopy(module)), example.half(), path, names)
+    write_onnx(halve(copy.deepcopy(module)), example.half(), path, names, space)
 
 
 @torch.inference_mode()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from saccade.camera.errors import printable
 from saccade.engines.clip.config import Architecture, CheckpointError, Normalise, check
 from saccade.engines.clip.text import TextTower
-from saccade.engines.clip.vit import VisionTower, fold_normalisation
+from saccade.engines.clip.vit import VisionTower, fold_normalisation, take_gray
 from saccade.engines.models import Model
 
 
@@ -60,7 +60,10 @@ def event_tower(model: Model) -> VisionTower:
     except (CheckpointError, SafetensorError, msgspec.ValidationError) as error:
         what = f"{model.folder}: no CLIP that torch could run ({error}); convert the model again"
         raise CheckpointError(printable(what)) from None
-    return vision_tower(arch, event, normalise)
+    tower = vision_tower(arch, event, normalise)
+    if model.manifest.input.channels == 1:
+        take_gray(tower)
+    return tower.requires_grad_(False)
 
 
 def read_architecture(model: Model) -> tuple[Architecture, Normalise]:

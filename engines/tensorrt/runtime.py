@@ -64,6 +64,7 @@ class TensorRtEngine:
         size = manifest.input.size
         self._frame = (manifest.input.channels, size, size)
         self._dimension = manifest.embedding.dimension
+        self.cuda_device = platform.device
         self._device = platform.runner()
         self._stream = self._device.stream
         self._runtime: Any = self._trt.Runtime(self._log)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from saccade.engines.labels import LabelBank
     from saccade.engines.models import load_model
     from saccade.stream.control_client import Control, ControlError
+    from saccade.stream.keys import ClientKeys, ServerKeys
     from saccade.stream.pipeline import Pipeline
     from saccade.stream.prediction import Prediction, Timing
     from saccade.stream.publisher import Publisher
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 
 # Names load on first use: `saccade --help` and a subscriber need neither numpy's nor the model's time.
 _HOMES = {
+    "ClientKeys": "saccade.stream.keys",
     "Control": "saccade.stream.control_client",
     "ControlError": "saccade.stream.control_client",
     "EVENT_DTYPE": "saccade.camera.events",
@@ -46,6 +48,7 @@ _HOMES = {
     "Publisher": "saccade.stream.publisher",
     "RecordingError": "saccade.camera.errors",
     "SaccadeError": "saccade.camera.errors",
+    "ServerKeys": "saccade.stream.keys",
     "Subscriber": "saccade.stream.subscriber",
     "Summary": "saccade.stream.statistics",
     "Timing": "saccade.stream.prediction",
@@ -56,6 +59,7 @@ _HOMES = {
 
 __all__ = [
     "EVENT_DTYPE",
+    "ClientKeys",
     "Control",
     "ControlError",
     "EventFilter",
@@ -69,6 +73,7 @@ __all__ = [
     "Publisher",
     "RecordingError",
     "SaccadeError",
+    "ServerKeys",
     "Subscriber",
     "Summary",
     "Timing",

@@ -116,6 +116,16 @@ def test_words_come_from_the_bank_or_through_the_tower(model):
     assert vocabulary.bank().names == model.labels().names
 
 
+def test_embeddings_of_words_that_change_for_weeks_are_not_all_kept(model, monkeypatch):
+    monkeypatch.setattr("saccade.engines.vocabulary.KEPT_TEXTS", 2)
+    vocabulary = Vocabulary(model)
+    first = vocabulary.bank("cup, mug, port")
+    assert list(vocabulary._made) == ["mug", "port"]
+    again = vocabulary.bank("cup, mug, port")
+    np.testing.assert_allclose(first.embeddings, again.embeddings, atol=1e-6)
+    assert len(vocabulary._made) == 2
+
+
 def test_words_known_to_the_bank_need_no_tower(model):
     vocabulary = Vocabulary(model)
     assert vocabulary.bank(["LEFT", "right"]).names == ("LEFT", "right")

@@ -60,7 +60,7 @@ def frames():
 def test_embeddings_are_those_of_the_onnx_file(folders, frames, normalise):
     model = load_model(folders / normalise)
     engine, reference = TorchEngine(model, 4, "cpu"), OnnxEngine(model, 4)
-    assert (engine.input.shape, engine.output.shape) == ((4, 3, 32, 32), (4, 16))
+    assert (engine.input.shape, engine.output.shape) == ((4, 1, 32, 32), (4, 16))
     assert (engine.input.dtype, engine.output.dtype) == (np.float32, np.float32)
     assert not engine.input.any()
     for n in (1, 3, 4):
@@ -116,8 +116,8 @@ def test_a_model_without_weights_is_refused(tmp_path):
 
 def test_weights_of_other_channels_than_the_manifests_are_refused(folders, tmp_path):
     model = load_model(folders / "none")
-    text = (model.folder / "model.toml").read_text().replace("channels = 3", "channels = 2")
-    for name in ("model.onnx", "weights.safetensors"):
+    text = (model.folder / "model.toml").read_text().replace("channels = 1", "channels = 2")
+    for name in ("model.onnx", "image.onnx", "weights.safetensors"):
         (tmp_path / name).write_bytes((model.folder / name).read_bytes())
     (tmp_path / "model.toml").write_text(text)
     with pytest.raises(ModelError, match="take 3 channels .* the manifest says 2"):

@@ -93,3 +93,12 @@ def test_a_closed_output_is_no_fault(recording):
     )
     assert "Traceback" not in done.stderr
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("group", ["labels", "models", "engine", "control"])
+def test_a_groups_name_alone_shows_its_help(group):
+    done = command(group)
+    assert done.returncode == 2
+    assert done.stderr.startswith("Usage: ")
+    assert f" {group} [OPTIONS] COMMAND" in done.stderr
+    assert "error:" not in done.stderr

@@ -190,7 +190,7 @@ def test_a_request_that_is_too_long_is_not_read(
 
 
 @pytest.mark.parametrize("address", ["zmq://0.0.0.0:5558", "zmq://*:5558", "zmq://10.0.0.1:5558"])
-def test_no_bind_off_loopback_for_there_are_no_keys(address: str) -> None:
+def test_no_bind_off_loopback_without_keys(address: str) -> None:
     with pytest.raises(SaccadeError, match=r"other machines could reach it.*CURVE"):
         ControlServer(address, "cam", new_run_id())
 

@@ -171,7 +171,7 @@ def test_the_commands(model: Path, recording: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        (("--control", "zmq://0.0.0.0:5558"), "no keys (CURVE)"),
+        (("--control", "zmq://0.0.0.0:5558"), "give keys (CURVE"),
         (("--control", "5558"), "not scheme://host:port"),
         (("--smooth", "200ms", "--vote", "3"), "both given"),
         (("--scores", "logits"), "--scores"),

@@ -87,7 +87,7 @@ def plug_in(root, name, **facts):
     """A fake device of the USB bus, and its node where it may be opened; gives the node."""
     folder = root / "sys" / "bus" / "usb" / "devices" / name
     folder.mkdir(parents=True)
-    for fact, value in {"busnum": 2, "devnum": 5, "bDeviceClass": "00", **facts}.items():
+    for fact, value in {"busnum": 2, "devnum": 5, **facts}.items():
         (folder / fact).write_text(f"{value}\n")
     node = root / "dev" / "bus" / "usb" / "002" / f"{int(facts.get('devnum', 5)):03d}"
     node.parent.mkdir(parents=True, exist_ok=True)
@@ -107,16 +107,18 @@ def cameras(root):
 def test_a_machine_without_usb_and_one_without_a_camera(tmp_path):
     assert "no USB bus" in cameras(tmp_path)[0].says
     plug_in(tmp_path, "1-1", idVendor="046d", idProduct="c52b")
-    plug_in(tmp_path, "1-2", idVendor="04b4", idProduct="6572", bDeviceClass="09")  # a hub
+    plug_in(tmp_path, "1-2", idVendor="04b4", idProduct="6572", product="Hub")
     (found,) = cameras(tmp_path)
     assert (found.state, found.says) == ("note", "no event camera is plugged in")
 
 
 def test_cameras_that_can_be_opened(tmp_path):
     plug_in(tmp_path, "2-1", **DAVIS)
-    plug_in(tmp_path, "2-2", **{**DAVIS, "idVendor": "04b4", "idProduct": "00f5", "devnum": 6})
+    evk = {"idVendor": "04b4", "idProduct": "00f5", "product": "", "devnum": 6}
+    plug_in(tmp_path, "2-2", **{**DAVIS, **evk})
+    plug_in(tmp_path, "2-3", **{**DAVIS, **evk, "idProduct": "1234", "manufacturer": "Prophesee"})
     found = cameras(tmp_path)
-    assert [check.state for check in found] == ["ok", "ok"]
+    assert [check.state for check in found] == ["ok", "ok", "ok"]
     assert found[0].name == "camera DAVIS346 (152a:8419)"
 
 

@@ -248,7 +248,7 @@ def test_a_queue_that_ran_over_ends_with_a_gap() -> None:
 def test_a_reader_that_is_late_learns_of_the_end_and_of_all_that_it_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("saccade.stream.subscriber._RECEIVE_HWM", 10)
+    monkeypatch.setattr("saccade.stream.sockets.RECEIVE_HWM", 10)
     publisher = Publisher(LOCAL, linger_ms=5000)
     wide = LabelHeader(labels=["x" * 6000] * 10, scores=[0.0] * 10)
     with Subscriber(publisher.address, timeout_s=5, until_end=True) as subscriber:

@@ -7,6 +7,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the extra: pip install -e '.[convert]'")
 pytest.importorskip("onnxscript", reason="needs the extra: pip install -e '.[convert]'")
+onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 from pathlib import Path  # noqa: E402
@@ -26,7 +27,8 @@ from saccade.engines.onnx import OnnxEngine  # noqa: E402
 from saccade.engines.probes import probe_frames  # noqa: E402
 
 STATE = random_state(TINY)
-FRAMES = probe_frames(FrameSpec("paper", TINY.size), 3, 3, seed=5)
+FRAMES = probe_frames(FrameSpec("paper", TINY.size), 3, 1, seed=5)
+PHOTOS = np.random.default_rng(6).random((3, 3, TINY.size, TINY.size), np.float32)
 ABOUT = {"source": "tests", "revision": "1", "licence": "MIT"}
 ABOUT["frame"] = FrameInfo("paper", "encoder")
 
@@ -78,9 +80,12 @@ def test_every_file_gives_torchs_embeddings(converted):
     folder, weights = converted[0], paper()
     with torch.inference_mode():
         wanted = event_tower(load_model(folder))(torch.from_numpy(FRAMES)).numpy()
-        image = vision_tower(TINY, weights.image)(torch.from_numpy(FRAMES)).numpy()
+        copies = torch.from_numpy(FRAMES).expand(-1, 3, -1, -1)
+        three = vision_tower(TINY, weights.event)(copies).numpy()
+        image = vision_tower(TINY, weights.image)(torch.from_numpy(PHOTOS)).numpy()
         tokens = torch.tensor([[58, 3, 4, 59] + [0] * 8])
         text = text_tower(TINY, weights.text)(tokens).numpy()
+    np.testing.assert_allclose(wanted, three, atol=1e-5)  # one channel is as good as its copies
     engine = OnnxEngine(load_model(folder), batch=3)
     engine.input[:] = FRAMES
     engine.run(3)
@@ -89,7 +94,7 @@ def test_every_file_gives_torchs_embeddings(converted):
     assert half.dtype == np.float16
     assert (half.astype(np.float32) * wanted).sum(1).min() > 0.999
     assert (run(folder, "model.int8.onnx", FRAMES) * wanted).sum(1).min() > 0.99
-    np.testing.assert_allclose(run(folder, "image.onnx", FRAMES), image, atol=1e-5)
+    np.testing.assert_allclose(run(folder, "image.onnx", PHOTOS), image, atol=1e-5)
     np.testing.assert_allclose(run(folder, "text.onnx", tokens.numpy()), text, atol=1e-5)
 
 
@@ -98,10 +103,9 @@ def test_clips_normalisation_is_in_the_file_and_in_torchs_tower(tmp_path):
     manifest = module.convert(
         weights, tmp_path / "m", name="m", normalise="clip", precisions=(), **ABOUT
     )
-    assert manifest.image.file == "model.onnx"
-    assert (manifest.image.mean, manifest.image.std) == ((0, 0, 0), (1, 1, 1))
+    assert (manifest.image.mean, manifest.image.std) == (MEAN, STD)
     assert manifest.text is None
-    assert set(manifest.files) == {"weights.safetensors"}
+    assert set(manifest.files) == {"image.onnx", "weights.safetensors"}
     mean, std = (np.float32(v).reshape(3, 1, 1) for v in (MEAN, STD))
     with torch.inference_mode():
         photos = torch.from_numpy((FRAMES - mean) / std)
@@ -116,8 +120,11 @@ def test_a_file_that_gives_other_embeddings_is_refused(converted, precision):
     path = converted[0] / encoder_file(precision)
     frames = torch.from_numpy(FRAMES)
     right = export.reference(event_tower(load_model(converted[0])), frames)
+    spaces = onnx.load(path, load_external_data=False).metadata_props
+    assert [(p.key, p.value) for p in spaces if p.key == "space"] == [("space", paper().space)]
     assert export.check_file(path, frames, right, precision) > export.LIMITS[precision]
-    wrong = export.reference(vision_tower(TINY, weights_of(TINY, STATE).event), frames)
+    other = vision_tower(TINY, weights_of(TINY, STATE).event)
+    wrong = export.reference(other, frames.expand(-1, 3, -1, -1))
     with pytest.raises(SaccadeError, match=rf"{path.name}: embeddings have cosine -?0\.\d+ to"):
         export.check_file(path, frames, wrong, precision)
 
