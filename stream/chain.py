@@ -27,7 +27,7 @@ FRAME_QUEUE = 2  # frames, and results, that may wait
 #: At a set speed a slice that left the source this long ago is dropped where a newer one waits.
 BUDGET_US = 50_000
 STUCK_S = 2.0  # a stage that works on one item for longer is named
-END_S = 1.5  # that a stage which is broken off may take to notice
+END_S = 0.5  # that a stage which is broken off may take to notice
 
 
 class Chain:

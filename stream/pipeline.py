@@ -30,7 +30,7 @@ from saccade.stream.settings import make_scoring
 from saccade.stream.stages import predict
 from saccade.stream.statistics import Latencies, Ledger, Summary
 
-DRAIN_S = 1.5  # that a run which was told to stop may take to label what it has read
+DRAIN_S = 1.0  # that a run which was told to stop may take to label what it has read
 
 
 class Pipeline:
