@@ -34,7 +34,13 @@ Simd usable() {
 
 }  // namespace
 
-bool has_neon() { return usable() == Simd::kNeon; }
+bool has_neon() {
+#ifdef SACCADE_NEON
+  return usable() == Simd::kNeon;
+#else
+  return false;
+#endif
+}
 bool has_avx2() { return usable() >= Simd::kAvx2; }
 bool has_avx512() { return usable() >= Simd::kAvx512; }
 void allow_simd(Simd most) { allowed = most; }
