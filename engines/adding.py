@@ -171,7 +171,7 @@ def _convert(
         licence=licence,
         frame=frame,
         # A tower of its own for events was trained on frames as they are, and CLIP's on photos.
-        normalise=options.normalise or ("none" if read.image else "clip"),
+        normalise=options.normalise or ("none" if read.has_image_tower else "clip"),
         precisions=options.precisions or PRECISIONS,
         tokenizer_json=tokenizer,
         report=report,

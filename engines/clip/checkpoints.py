@@ -47,6 +47,11 @@ class Weights:
     scale: float
 
     @property
+    def has_image_tower(self) -> bool:
+        """Whether photos have a tower of their own."""
+        return self.image is not None
+
+    @property
     def space(self) -> str:
         """The name of the embeddings' space: one for all event encoders with this text tower."""
         digest = hashlib.sha256()
