@@ -36,17 +36,17 @@ def timed(run: Callable[[], object], runs: int) -> dict[str, list[float]]:
     return {"wall_ms": wall, "cpu_ms": cpu}
 
 
-def open_engine(name: str, folder: str, precision: str, threads: int, batch: int) -> Any:
+def open_engine(name: str, folder: str, precision: Any, threads: int, batch: int) -> Any:
     """An engine of saccade's; torch takes its threads from OMP_NUM_THREADS."""
     from saccade.engines.models import load_model
 
     if name == "torch":
         from saccade.engines.torch import TorchEngine
 
-        return TorchEngine(load_model(folder), batch, "cpu", precision)  # type: ignore[arg-type]
+        return TorchEngine(load_model(folder), batch, "cpu", precision)
     from saccade.engines.onnx import OnnxEngine
 
-    return OnnxEngine(load_model(folder), batch, threads, precision)  # type: ignore[arg-type]
+    return OnnxEngine(load_model(folder), batch, threads, precision)
 
 
 def embed(engine: Any, frames: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -44,11 +44,11 @@ def set_labels(
     """Label with other words from now on."""
     with _open(address, min(timeout, 10.0), key, server) as control:
         found = control.set_labels(labels, timeout)
-    if as_json:
-        return _print_json(found)
     words = ", ".join(map(printable, found.labels))
-    return typer.echo(
-        f"{len(found.labels)} labels in use, revision {found.vocabulary_rev}: {words}"
+    _show(
+        found,
+        as_json,
+        f"{len(found.labels)} labels in use, revision {found.vocabulary_rev}: {words}",
     )
 
 
@@ -62,19 +62,19 @@ def status(
     """Say how the run is doing."""
     with _open(address, timeout, key, server) as control:
         found = control.status()
-    if as_json:
-        return _print_json(found)
     run = found.status
     lost = {name: n for name in run.dropped.__struct_fields__ if (n := getattr(run.dropped, name))}
     dropped = ", ".join(f"{name} {n:,}" for name, n in lost.items()) or "nothing"
-    return typer.echo(
+    _show(
+        found,
+        as_json,
         f"{run.stream}  run {run.run}  up {run.uptime_s:.1f} s\n"
         f"{run.events_in:,} events in, {run.events_published:,} published, "
         f"{run.events_pending:,} on their way; dropped: {dropped}\n"
         f"{run.slices:,} slices, {run.labels:,} labelled, backlog {run.backlog}, "
         f"event to label {run.delay_us / 1000:.1f} ms\n"
         f"{found.words} words, revision {found.vocabulary_rev}\n"
-        f"{found.requests} requests, {found.malformed} malformed messages"
+        f"{found.requests} requests, {found.malformed} malformed messages",
     )
 
 
@@ -88,13 +88,13 @@ def hello(
     """Say which run answers, with which model."""
     with _open(address, timeout, key, server) as control:
         found = control.hello()
-    if as_json:
-        return _print_json(found)
-    return typer.echo(
+    _show(
+        found,
+        as_json,
         f"{found.stream}  run {found.run}  saccade {printable(found.saccade)}\n"
         f"model {printable(found.model)}, space {printable(found.space)}, sensor "
         f"{found.width}x{found.height}\n"
-        f"commands: {', '.join(map(printable, found.commands))}"
+        f"commands: {', '.join(map(printable, found.commands))}",
     )
 
 
@@ -109,11 +109,11 @@ def time(
     with _open(address, timeout, key, server) as control:
         found = control.time()
         offset_ns, error_ns = control.clock_offset_ns()
-    if as_json:
-        return _print_json(found)
-    return typer.echo(
+    _show(
+        found,
+        as_json,
         f"monotonic {found.sent_ns} ns, wall clock {found.wall_ns} ns\n"
-        f"that is ours plus {offset_ns / 1000:.1f} us, give or take {error_ns / 1000:.1f} us"
+        f"that is ours plus {offset_ns / 1000:.1f} us, give or take {error_ns / 1000:.1f} us",
     )
 
 
@@ -124,7 +124,7 @@ def _open(address: str, timeout_s: float, key: str | None, server: str | None) -
     return Control(address, timeout_s, client_keys(key, server))
 
 
-def _print_json(found: object) -> None:
+def _show(found: object, as_json: bool, text: str) -> None:
     import msgspec
 
-    typer.echo(printable(msgspec.json.encode(found).decode()))
+    typer.echo(printable(msgspec.json.encode(found).decode()) if as_json else text)

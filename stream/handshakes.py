@@ -51,7 +51,7 @@ def _event_of(parts: list[bytes]) -> tuple[int, int]:
 
 def stop_watching(socket: zmq.Socket[bytes]) -> None:
     """Ends the watcher of a socket that is about to be closed."""
-    socket.monitor(None, 0)  # type: ignore[arg-type]
+    socket.disable_monitor()
 
 
 class Door:

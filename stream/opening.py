@@ -16,9 +16,7 @@ from saccade.camera.fused import SliceFramer, make_framer
 from saccade.camera.recordings import Recording, open_recording
 from saccade.camera.seeking import Section
 from saccade.camera.slicing import Slicer, TimeSlicer, Window
-from saccade.camera.sources import is_source
-from saccade.camera.sources import open_source as open_live
-from saccade.camera.sources.reopening import Reopening
+from saccade.camera.sources import is_source, open_live
 from saccade.camera.word_slices import SliceCutter, words_of
 from saccade.engines.engine import DeviceEngine, Engine
 from saccade.stream.device_stages import DeviceFrames
@@ -198,7 +196,7 @@ def open_capture(uri: str, realtime: bool = False) -> Capture:
         SaccadeError: the URI is refused, or the system does not allow `realtime`.
         SourceError: it cannot be opened now.
     """
-    source = Reopening(open_live(uri))
+    source = open_live(uri)
     try:
         return Capture(source, realtime=realtime)
     except SaccadeError:

@@ -167,6 +167,19 @@ class Counters::Adder {
     }
   }
 
+  // n vectors at their places. Every other one first: neighbours in a row share counters, and a
+  // load of what was stored just now waits for it where it is not the same piece.
+  template <bool kScaled>
+  SACCADE_AVX512 void vectors512_at(const std::uint32_t* places, const std::uint64_t* x,
+                                    const std::uint64_t* mask, std::size_t n) {
+    for (std::size_t first = 0; first < 2; ++first) {
+      for (std::size_t i = first; i < n; i += 2) {
+        vector512_at<kScaled>(places[i], static_cast<std::uint32_t>(x[i]),
+                              static_cast<std::uint32_t>(mask[i]));
+      }
+    }
+  }
+
   // place() of n (1 to 8) events of 64 bits a field, to at[0...7].
   SACCADE_AVX512 void places512(__m512i x, __m512i y, __m512i on, unsigned n, std::uint32_t* at) {
     if (!to_.takes_eights()) return places_by_map(x, y, on, n, at);

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from saccade.camera.errors import SaccadeError, printable
 from saccade.camera.events import MAX_SIDE
 
-_T = TypeVar("_T")
+_T = TypeVar("_T", int, float)
 
 _FACTORS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
 _UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "h": 3_600_000_000}
@@ -117,7 +117,7 @@ class SourceUri:
             value = parse(text)
         except ValueError:
             raise self.fault(f"{key}={text}", f"{key} must be {kind}") from None
-        if not low <= value <= high:  # type: ignore[operator]
+        if not low <= value <= high:
             raise self.fault(f"{key}={text}", f"{key} must be from {low} to {high}")
         return value
 

@@ -73,15 +73,8 @@ struct Evt21Decoder::Vectors {
   explicit Vectors(Counters& to) : adder(to) {}
   SACCADE_AVX512 ~Vectors() { flush(); }
 
-  // Every other one first: neighbours in a row share counters, and a load of what was stored just
-  // now waits for it where it is not the same piece.
   SACCADE_AVX512 void flush() {
-    for (std::size_t first = 0; first < 2; ++first) {
-      for (std::size_t i = first; i < size; i += 2) {
-        adder.vector512_at<kScaled>(at[i], static_cast<std::uint32_t>(x[i]),
-                                    static_cast<std::uint32_t>(mask[i]));
-      }
-    }
+    adder.vectors512_at<kScaled>(at, x, mask, size);
     size = 0;
   }
 

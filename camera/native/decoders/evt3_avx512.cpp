@@ -260,14 +260,7 @@ struct Evt3Decoder::CountSink {
       adder.places512(x, _mm512_loadu_si512(groups.row + i),
                       _mm512_and_si512(_mm512_srli_epi64(word, 11), one), n, at + i);
     }
-    // Every other one first: neighbours in a row share counters, and a load of what was stored just
-    // now waits for it where it is not the same piece.
-    for (std::size_t first = 0; first < 2; ++first) {
-      for (std::size_t i = first; i < groups.size; i += 2) {
-        adder.vector512_at<kScaled>(at[i], static_cast<std::uint32_t>(groups.word[i]),
-                                    static_cast<std::uint32_t>(groups.mask[i]));
-      }
-    }
+    adder.template vectors512_at<kScaled>(at, groups.word, groups.mask, groups.size);
     groups.size = 0;
   }
 };
