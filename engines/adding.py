@@ -143,7 +143,7 @@ def _convert(
     """A checkpoint made into a model folder."""
     if importlib.util.find_spec("torch") is None:
         what = "needs torch to convert (not to run): pip install 'saccade[convert]'"
-        raise ModelError(printable(f"{source.files.where}: {what}"))
+        raise ModelError(printable(f"{source.files.where}: {weights} {what}"))
     files, frame = source.files, _frame(options)
     tokenizer, warning = find_tokenizer(files, options.vocab, options.offline, report)
     licence = options.licence or licence_of(files) or NOT_STATED
