@@ -57,6 +57,8 @@ class LabelScorer:
             raise LabelError(f"scores {scores!r}: must be softmax or cosine")
         if unknown is not None:
             _check_unknown(unknown, scores, bank)
+        if bank.cache is not None and scores == "cosine":
+            raise LabelError("scores cosine: labels that remember examples have none; use softmax")
         self.bank = bank
         self._scale = float(scale)
         self._top, self._unknown, self._softmax = top, unknown, scores == "softmax"
@@ -83,6 +85,9 @@ class LabelScorer:
         cosines = np.ravel(each)[: len(self.bank.rows)]
         if self._starts is not None:
             cosines = np.maximum.reduceat(cosines, self._starts)
+        if self.bank.cache is not None:
+            added = self.bank.cache.logits(embedding[np.newaxis], len(cosines))[0]
+            cosines = cosines + added * np.float32(1 / self._scale)
         if self._softmax:
             _native.softmax(cosines, self._scale)
         return cosines

@@ -54,5 +54,6 @@ def is_plain(words: Revision, scoring: Scoring) -> bool:
         and scoring.smooth_us is None
         and scoring.top <= _native.max_top
         and not words.bank.groups
+        and words.bank.cache is None
         and len(words.bank.rows) == len(words.bank.names)
     )
