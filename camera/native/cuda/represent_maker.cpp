@@ -24,7 +24,7 @@ Plan plan_of(const RepresentationSettings& s) {
   plan.width = static_cast<std::uint32_t>(s.width);
   plan.height = static_cast<std::uint32_t>(s.height);
   plan.planes = static_cast<std::uint32_t>(s.planes);
-  plan.normalise = s.normalise ? 1 : 0;
+  plan.normalise = s.normalise && s.form == Form::kVoxels ? 1 : 0;
   if (s.form == Form::kSurface) {
     plan.linear = s.linear ? 1 : 0;
     plan.life_us = s.linear ? s.tau_us : s.tau_us * kLivesExponential;
