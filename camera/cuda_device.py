@@ -26,12 +26,12 @@ class DeviceArray(Protocol):
 
 
 def why_unavailable() -> str | None:
-    """Why no frame can be made on a GPU here and what to do about it; None where one can."""
+    """Why nothing can be made on a GPU here and what to do about it; None where it can."""
     reason = why_no_kernels()
     if reason is not None:
         return reason
     reason = why_no_gpu()
-    return None if reason is None else f"{reason}, or use the CPU's FrameMaker"
+    return None if reason is None else f"{reason}, or make them on the CPU"
 
 
 def why_no_kernels() -> str | None:
