@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -215,6 +215,72 @@ def host_frame_maker(
     clamp: int,
     slot_bytes: int,
 ) -> DeviceFrameMaker: ...
+
+class CudaForm(enum.Enum):
+    histogram = 0
+    voxels = 1
+    surface = 2
+
+class CudaValue(enum.Enum):
+    uint16 = 0
+    float32 = 1
+    float16 = 2
+
+class CudaSettings:
+    def __init__(
+        self,
+        form: CudaForm,
+        width: int,
+        height: int,
+        planes: int,
+        value: CudaValue,
+        normalise: bool = False,
+        measure: bool = False,
+        linear: bool = False,
+        tau_us: int = 1,
+        memory: bool = True,
+    ) -> None: ...
+
+class DeviceRepresentation:
+    """See saccade.camera.cuda_representations; address 0 is the accumulator's own array."""
+
+    def make(
+        self,
+        packets: list[_Columns],
+        begin_us: int,
+        end_us: int,
+        address: int,
+        stream: int,
+        graph: int = -1,
+    ) -> None: ...
+    def make_packed(
+        self,
+        events: object,
+        times: object | None,
+        begin_us: int,
+        end_us: int,
+        address: int,
+        stream: int,
+        graph: int = -1,
+    ) -> None: ...
+    def capture(self, address: int) -> int: ...
+    def address_of(self, out: object) -> int:
+        """Where a device's array of the accumulator's shape and type lies."""
+    def array(self) -> object: ...
+    def array_to_host(self, out: NDArray[Any], stream: int) -> None: ...
+    def tallies(self, stream: int) -> dict[str, int]: ...
+    def synchronise(self, stream: int) -> None: ...
+    @property
+    def stream(self) -> int: ...
+    @property
+    def device(self) -> tuple[int, int]: ...
+
+def cuda_representation(
+    device: int, settings: CudaSettings, slot_bytes: int
+) -> DeviceRepresentation: ...
+def host_representation(
+    device: HostDevice, settings: CudaSettings, slot_bytes: int
+) -> DeviceRepresentation: ...
 
 max_top: int  # labels that an embedding can get on a device
 
