@@ -72,7 +72,7 @@ def prototypes(examples: Examples) -> LabelBank:
     return LabelBank(examples.names, _unit(sums, examples.names), examples.space)
 
 
-def linear_head(examples: Examples, scale: float, decay: float = 0.1) -> LabelBank:
+def linear_head(examples: Examples, scale: float, decay: float = 0.01) -> LabelBank:
     """A bank trained to tell the examples apart: softmax(scale * cosine), from the prototypes on.
 
     Minimises (mean cross entropy) / scale + decay * |W - prototypes|^2 over rows W of length 1 by
