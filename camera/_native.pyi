@@ -356,10 +356,13 @@ class WordCutter:
 class SliceCounter:
     """Counts events slice by slice: slices of `window_us`, or of `count` events where that is 0.
 
-    Its rules are those of `saccade.camera.slicing`, for slices without gap or overlap.
+    Its rules are those of `saccade.camera.slicing`, for slices without gap or overlap. Past
+    `most_empty` slices without an event, the windows leap to the next one.
     """
 
-    def __init__(self, maker: FrameMaker, window_us: int, count: int) -> None: ...
+    def __init__(
+        self, maker: FrameMaker, window_us: int, count: int, most_empty: int = 1000
+    ) -> None: ...
     def add(
         self,
         t: NDArray[np.uint64],
@@ -374,6 +377,12 @@ class SliceCounter:
 
     def finish(self) -> None:
         """No event follows: what is counted is due."""
+
+    def begin_anew(self) -> None:
+        """The clock of what follows begins anew: what is counted is due.
+
+        Raises ValueError where a slice is due already.
+        """
 
     def advance(self, t_us: int) -> None:
         """The clock has come to `t_us` without an event: windows that are over are due.

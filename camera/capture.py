@@ -15,6 +15,7 @@ from saccade.camera.events import Packet
 from saccade.camera.realtime import check_realtime, set_realtime
 from saccade.camera.ring import RING_BYTES, Ring
 from saccade.camera.sources.base import LivePacket, LiveSource
+from saccade.camera.sources.reopening import Reopening
 
 #: A source says at least this often that nothing came: a stop is noticed so soon.
 POLL_S = 0.1
@@ -31,11 +32,13 @@ class Captured:
 
     Attributes:
         refused: events so far that the driver lost or the decoder left out.
+        outages: how often the source was gone and came back until then, its clock from anywhere.
     """
 
     events: Packet
     received_ns: int
     refused: int
+    outages: int = 0
 
 
 class Capture:
@@ -104,6 +107,11 @@ class Capture:
         left_out = sum(n for kind, n in dropped if kind not in _NO_EVENTS)
         return self.source.lost.get("events", 0) + left_out
 
+    @property
+    def outages(self) -> int:
+        """How often the source was lost, where it is opened again then; else 0."""
+        return self.source.outages if isinstance(self.source, Reopening) else 0
+
     def _run(self) -> None:
         try:
             if self._realtime:
@@ -125,4 +133,4 @@ class Capture:
         self._last = time.monotonic()
         self.events += len(events)
         self.on += int(np.count_nonzero(events.on))
-        self.ring.put(Captured(events, packet.received_ns, self.refused))
+        self.ring.put(Captured(events, packet.received_ns, self.refused, self.outages))

@@ -15,7 +15,7 @@ from saccade.camera.frames import FrameMaker, FrameSpec
 from saccade.camera.fused import SliceFramer, make_framer
 from saccade.camera.recordings import Recording, open_recording
 from saccade.camera.seeking import Section
-from saccade.camera.slicing import Slicer, TimeSlicer, Window
+from saccade.camera.slicing import LIVE_LEAP_US, Slicer, TimeSlicer, Window
 from saccade.camera.sources import is_source, open_live
 from saccade.camera.word_slices import SliceCutter, words_of
 from saccade.engines.engine import DeviceEngine, Engine
@@ -108,6 +108,11 @@ class Opened:
     replay: SliceSource
     frames_note: str
     capture: Capture | None = None
+
+
+def is_live(source: object) -> bool:
+    """Whether this names or is a live source, rather than a recording."""
+    return isinstance(source, Capture) or (isinstance(source, str) and is_source(source))
 
 
 def open_source(
@@ -224,11 +229,13 @@ def _open_live(
         if capture is not source:
             origin.close()
         raise
+    slicer = plan.slicer
+    if isinstance(slicer, TimeSlicer):
+        slicer.limit_leaps(LIVE_LEAP_US)
     # Where slices keep no events, a burst costs no memory.
     framer: SliceFramer | None = None
     if chosen is None and isinstance(maker, FrameMaker):
-        framer = make_framer(maker, plan.slicer)
-    slicer = plan.slicer
+        framer = make_framer(maker, slicer)
     grid = (slicer.window_us, slicer.stride_us) if isinstance(slicer, TimeSlicer) else None
     sieve = Sieve(chosen, plan.limit, on_drop)
     live = LiveSlices(capture, framer or KeepingCutter(slicer, chosen), grid, sieve, on_torn)

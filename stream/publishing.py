@@ -23,6 +23,11 @@ SETTLE_S = 0.3
 REST_BYTES = 2048
 
 
+def fitting(ns: int) -> int:
+    """A number of nanoseconds in 64 bits: a damaged stamp may be further off than they say."""
+    return max(ns, -(1 << 63))
+
+
 class Publishing:
     """Publishes labels, embeddings, the vocabulary and a status once a second."""
 
@@ -78,7 +83,7 @@ class Publishing:
             "t_begin_us": prediction.t_begin_us,
             "t_end_us": prediction.t_end_us,
             "received_ns": timing.received_ns,
-            "clock_offset_ns": timing.received_ns - prediction.t_last_us * 1000,
+            "clock_offset_ns": fitting(timing.received_ns - prediction.t_last_us * 1000),
             "n_events": prediction.n_events,
             "width": self._pipeline.recording.width,
             "height": self._pipeline.recording.height,
