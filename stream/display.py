@@ -18,7 +18,7 @@ from rich.text import Text
 
 from saccade.camera.errors import printable
 from saccade.stream.headers import StatusHeader
-from saccade.stream.lines import best_text, score_text, status_text
+from saccade.stream.lines import NO_EVENTS, best_text, score_text, status_text
 from saccade.stream.pipeline import Pipeline
 from saccade.stream.prediction import Prediction
 
@@ -131,6 +131,7 @@ class Display:
             prediction.groups,
             prediction.group_scores,
             self._scores,
+            prediction.n_events,
         )
         return (
             f"{self._seconds(prediction):8.3f} s  {best}  |  {prediction.n_events} events, "
@@ -170,6 +171,9 @@ class Display:
         if bar_width:
             table.add_column(width=bar_width)
         table.add_column(justify="right", width=SCORE_WIDTH, no_wrap=True)
+        if not prediction.n_events:
+            table.add_row(Text(NO_EVENTS, style="dim"))
+            return table
         for rank, (label, score) in enumerate(
             zip(prediction.labels, prediction.scores, strict=True)
         ):
@@ -196,6 +200,7 @@ class Display:
             *(
                 f"group {printable(group)} {score_text(score, self._scores)}"
                 for group, score in best
+                if prediction.n_events
             ),
             *([f"words changed {changes}x"] if changes else []),
         ]
