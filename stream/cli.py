@@ -24,6 +24,7 @@ from saccade.stream.model_commands import add_model_commands
 from saccade.stream.options import (
     Allow,
     Background,
+    Batch,
     ControlAddress,
     Count,
     Engine,
@@ -137,6 +138,7 @@ def run(
     max_rate: MaxRate = None,
     engine: EngineName = Engine.auto,
     precision: Precision = None,
+    batch: Batch = None,
     frames: Frames = FramesName.auto,
     scores: Scores = ScoresName.softmax,
     unknown: Unknown = None,
@@ -184,6 +186,7 @@ def run(
         max_rate=max_rate,
         engine=engine.value,
         precision=precision.value if precision else None,
+        batch=batch,
         frames=frames.value,
         scores=scores.value,
         unknown=unknown,

@@ -55,6 +55,15 @@ Precision = Annotated[
 ]
 
 
+Batch = Annotated[
+    Optional[int],  # noqa: UP007
+    typer.Option(
+        help="Frames, up to 8, that the engine may take at once where several wait. "
+        "[default: 4, with TensorRT 1]"
+    ),
+]
+
+
 class FramesName(str, Enum):
     """Values of --frames."""
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
 from saccade.camera.frames import FrameMaker
 from saccade.camera.fused import FramedSlice
 from saccade.camera.word_slices import WordSlice
 from saccade.engines.engine import Engine
+from saccade.stream.batching import BatchSizes
 from saccade.stream.labelling import Labelling
 from saccade.stream.live_words import LiveWords
 from saccade.stream.prediction import Encoded, Framed, Prediction, Timing
+from saccade.stream.prefetch import Prefetch
 from saccade.stream.replay import TimedSlice
 from saccade.stream.statistics import Ledger
 
@@ -28,19 +32,33 @@ def make_frames(maker: FrameMaker, slices: Iterable[TimedSlice]) -> Iterator[Fra
         yield Framed(timed, frame, (time.perf_counter_ns() - started) / 1000)
 
 
-def encode(engine: Engine, words: LiveWords, frames: Iterable[Framed]) -> Iterator[Encoded]:
-    """The embedding of each frame, and its best labels by the words in use."""
+def encode(
+    engine: Engine, words: LiveWords, frames: Prefetch[Framed], budget_us: int | None
+) -> Iterator[Encoded]:
+    """The embedding of each frame, and its best labels by the words in use.
+
+    Where frames wait, as many are run at once as that is worth (`BatchSizes`) within the budget:
+    us after leaving the source that each shall be encoded; None: one at a time, whatever waits.
+    """
     label = Labelling(engine, words)
+    sizes = BatchSizes(1 if budget_us is None else len(engine.input))
     for framed in frames:
+        age_us = (time.monotonic_ns() - framed.timed.left_ns) / 1000
+        size = sizes.choose(1 + frames.backlog, (budget_us or 0) - age_us)
+        batch = [framed, *(frames.more(size - 1) if size > 1 else ())]
         started = time.perf_counter_ns()
         label.prepare()
-        engine.input[0] = framed.frame  # copied to each channel
-        engine.run(1)
-        embedding = engine.output[0].copy()
-        encode_us = (time.perf_counter_ns() - started) / 1000
-        ranked = label(embedding, framed.timed.cut.t_end_us)
-        label_us = (time.perf_counter_ns() - started) / 1000 - encode_us
-        yield Encoded(framed, embedding, ranked, encode_us, label_us)
+        for row, one in enumerate(batch):
+            engine.input[row] = one.frame  # copied to each channel
+        engine.run(len(batch))
+        embeddings = np.array(engine.output[: len(batch)])
+        spent_us = (time.perf_counter_ns() - started) / 1000
+        sizes.took(len(batch), spent_us)
+        for row, (one, embedding) in enumerate(zip(batch, embeddings, strict=True)):
+            started = time.perf_counter_ns()
+            ranked = label(embedding, one.timed.cut.t_end_us, row)
+            label_us = (time.perf_counter_ns() - started) / 1000
+            yield Encoded(one, embedding, ranked, spent_us / len(batch), label_us)
 
 
 def predict(seq: int, encoded: Encoded, ledger: Ledger) -> Prediction:
