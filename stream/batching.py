@@ -12,7 +12,7 @@ from collections import deque
 #: Frames of one run; those in between would keep plans of their own.
 SIZES = (1, 2, 4, 8)
 #: A batch has to save so much of the time of each frame: the first of it waits for the last.
-LEAST_GAIN = 0.05
+LEAST_GAIN = 0.1
 _TRIALS = 3  # runs of a size before it is judged
 _KEPT = 16  # times of a size: the least counts, for a run that was held up says nothing
 
