@@ -74,6 +74,7 @@ class Capture:
         self.clock = SensorClock()
         self.events = self.on = 0
         self.error: BaseException | None = None
+        self._outages = 0  # before the packet that came last
         self.recorder: Recorder | None = None
         self._stop = threading.Event()
         self._last = math.inf  # when events came last, or when it was started
@@ -129,8 +130,12 @@ class Capture:
 
     def _put(self, packet: LivePacket) -> None:
         events = packet.events
+        outages = self.outages
+        if outages != self._outages:
+            self._outages = outages
+            self.clock.begin_anew()
         self.clock.note(int(events.t[0]), int(events.t[-1]), packet.received_ns)
         self._last = time.monotonic()
         self.events += len(events)
         self.on += int(np.count_nonzero(events.on))
-        self.ring.put(Captured(events, packet.received_ns, self.refused, self.outages))
+        self.ring.put(Captured(events, packet.received_ns, self.refused, outages))

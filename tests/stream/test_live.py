@@ -187,6 +187,7 @@ class Returning(ScriptedSource):
 def test_a_camera_that_comes_back_begins_a_grid_of_its_own(loaded, patient, settings):
     gone = SourceLostError("script://test", "the camera is gone", "plug it in")
     script = [packet(100, 300_000, 390_000), 0.1, gone, packet(100, 7000, 47_000)]
+    begun = time.monotonic_ns() + 100_000_000
     capture = Capture(Reopening(Returning(script)), 1 << 26)
     pipeline = Pipeline(capture, model=loaded, window="20ms", **settings)
     predictions = list(pipeline)
@@ -195,6 +196,8 @@ def test_a_camera_that_comes_back_begins_a_grid_of_its_own(loaded, patient, sett
     begins = [p.t_begin_us for p in predictions if p.t_begin_us < 300_000]
     assert begins[:2] == [7000, 17_000 if settings else 27_000]
     assert sum(p.n_events for p in predictions if p.t_begin_us == 7000) == 50
+    now = time.monotonic_ns()
+    assert capture.clock.passed_us(now) < 47_000 + (now - begun) // 1000  # not as the one before
 
 
 def test_a_stop_labels_what_was_read_to_its_last_event(loaded):
