@@ -202,12 +202,14 @@ def open_engine(
     at = precision_of(precision, model, choice)
     if choice.engine == "torch":
         torch_engine: Any = importlib.import_module("saccade.engines.torch")
-        return torch_engine.TorchEngine(model, batch=batch or USUAL_BATCH, precision=at)
+        return torch_engine.TorchEngine(
+            model, batch=USUAL_BATCH if batch is None else batch, precision=at
+        )
     assert at != "bf16", "it is torch's alone"
     if choice.engine == "tensorrt":
         from saccade.engines.tensorrt.open import open_tensorrt
 
-        return open_tensorrt(model, batch or 1, at, report=report)
+        return open_tensorrt(model, 1 if batch is None else batch, at, report=report)
     from saccade.engines.onnx import OnnxEngine
 
     return OnnxEngine(model, batch, threads, at)

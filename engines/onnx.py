@@ -43,7 +43,7 @@ class OnnxEngine:
             ModelError: the model has no file of this precision, ONNX Runtime refuses it, its
                 tensors are not the manifest's, or its embeddings are not L2-normalised.
         """
-        check_batch(batch or 1)
+        check_batch(1 if batch is None else batch)
         if threads is not None and threads < 1:
             raise EngineError(f"threads {threads}: must be at least 1")
         data = _read(model, precision)
@@ -58,7 +58,8 @@ class OnnxEngine:
         except Exception as error:  # ONNX Runtime has no common base for what it raises
             raise _does_not_run(path, error) from None
         manifest = model.manifest
-        batch = batch or (1 if _is_fixed(session) else USUAL_BATCH)
+        if batch is None:
+            batch = 1 if _is_fixed(session) else USUAL_BATCH
         _check_tensors(path, manifest, session, batch)
         size = manifest.input.size
         self._input = np.zeros((batch, manifest.input.channels, size, size), np.float32)

@@ -21,6 +21,7 @@ class Timing:
         published_ns: when the labels were ready.
         latency_us: from the one to the other, microseconds: event to label.
         stage_us: microseconds spent in `decode`, `frame`, `encode` and `label`; waiting excluded.
+            Of frames that were encoded together each has an equal share.
     """
 
     received_ns: int
