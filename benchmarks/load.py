@@ -147,6 +147,7 @@ def send(readers: int = 50, seconds: float = 15.0, rate: float = 100.0) -> dict[
     return {
         "about": f"{readers} subscribers, one stopped, one killed",
         **facts,
+        "note": f"sending takes {facts['p99_ms']:.2f} ms, 99 of 100 times",
         "passed": {"send": facts["p99_ms"] < MOST_SEND_MS},
     }
 

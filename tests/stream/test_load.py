@@ -23,7 +23,7 @@ SHORT = ("bursts", "slowed", "silence", "trickle", "unplug", "stall", "garbage",
 def found(model):
     """What each measures; they run beside each other, for none of this depends on speed."""
     work = {name: partial(measure, name, SECONDS, _share(name), model) for name in SHORT}
-    work["killed"] = partial(load_recorder.killed, 2, rate="50k")
+    work["killed"] = partial(load_recorder.killed, 2, ("50k",))
     work["full"] = partial(load_recorder.full, SECONDS, model)
     work["subscribers"] = partial(send, 6, 1.0)
     with ThreadPoolExecutor(4) as pool:
