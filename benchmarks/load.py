@@ -27,7 +27,7 @@ import numpy as np
 from benchmarks import load_recorder, subscribers
 from benchmarks.common import write_readme, write_record
 from benchmarks.load_scenarios import SCENARIOS, SLOW_FROM_S, WINDOW_US, Scenario
-from benchmarks.load_watch import Watched, growth, latencies_ms, pause_ms, settled
+from benchmarks.load_watch import Watched, growth, latencies_ms, pause_ms, settled_ms
 from saccade.stream.wire import StatusHeader
 
 #: Megabytes a minute that the resident memory may grow, by a line through its second half; of a
@@ -53,7 +53,7 @@ def measure(
     uri = scenario.uri.format(rate=scenario.rate * share, burst=scenario.burst * share)
     with tempfile.TemporaryDirectory() as folder:
         address, summary = f"ipc://{folder}/out", Path(folder) / "summary.json"
-        arguments = ["run", uri, "--seconds", str(seconds), "--window", f"{WINDOW_US}us"]
+        arguments = ["run", uri, "--seconds", str(seconds), "--window", f"{scenario.window_us}us"]
         arguments += ["--out", address, "--wait-for", "1", "--summary", str(summary)]
         arguments += ["--model", model] if model else []
         program = [sys.executable, "-m", "saccade"]
@@ -86,9 +86,7 @@ def _facts(
             f"p{q}": round(float(np.percentile(late, q)), 2) if len(late) else None
             for q in (50, 99, 100)
         },
-        "settled_ms": round(float(late[settled(watched)].max(initial=0.0)), 2)
-        if scenario.settled_ms is not None
-        else None,
+        "settled_ms": None if scenario.settled_ms is None else settled_ms(watched),
         "pause_ms": pause_ms(watched),
         "outages": max((state.outages for state in watched.states), default=0),
         "rss_mb": round(max((mb for _, mb in watched.rss), default=0.0), 1),
@@ -108,7 +106,7 @@ def _passed(
         "identity": balanced(total) and all(map(_balanced_at, watched.states)),
         "one run": len({header.run for _, header in watched.labels}) == 1,
         "status": len(watched.states) >= int(seconds) - 1,
-        "rate": total["slices"] >= 0.8 * seconds * 1e6 / WINDOW_US,
+        "rate": total["slices"] >= 0.8 * seconds * 1e6 / scenario.window_us,
     }
     if seconds >= LEAST_SLOPE_S:
         passed["memory"] = facts["rss_mb_per_min"] <= MOST_GROWTH

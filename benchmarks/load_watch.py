@@ -113,6 +113,13 @@ def settled(watched: Watched) -> np.ndarray[Any, np.dtype[np.bool_]]:
     return (at >= 2 * WINDOW_US) & (at + WINDOW_US <= PERIOD_US - BURST_US)
 
 
+def settled_ms(watched: Watched) -> float:
+    """The latest of these labels, after the arrival of its slice's last event."""
+    labels = watched.of_events()
+    late = np.array([at - header.received_ns for at, header in labels])[settled(watched)] / 1e6
+    return round(float(late.max(initial=0.0)), 2)
+
+
 def pause_ms(watched: Watched) -> float:
     """The longest time between two labels of events."""
     at = [received for received, _ in watched.of_events()]

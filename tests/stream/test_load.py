@@ -9,7 +9,6 @@ from functools import partial
 import pytest
 from benchmarks import load_recorder
 from benchmarks.load import SCENARIOS, measure, send, table
-from benchmarks.load_scenarios import WINDOW_US
 from benchmarks.load_watch import growth
 
 #: What depends on the machine's speed; the long form judges it.
@@ -43,7 +42,7 @@ def test_no_event_is_unaccounted_for_and_the_run_goes_on(found, name):
     assert facts["labels"] > 5
     assert name == "silence" or facts["events_in"] > 0
     # A leap of the clock becomes 2 s of empty slices at most, and of those there are few here.
-    most = SECONDS * 1e6 / WINDOW_US + (300 if name != "garbage" else 1e6)
+    most = SECONDS * 1e6 / SCENARIOS[name].window_us + (300 if name != "garbage" else 1e6)
     assert facts["slices"] < most
     json.dumps(facts)
     assert facts["about"] in table({"scenarios": {name: facts}, "others": {}})
