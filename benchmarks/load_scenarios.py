@@ -56,7 +56,8 @@ SCENARIOS = {
     ),
     "bursts": Scenario(
         "165 Mev/s, bursts of 1 Gev/s for 100 ms, 1280x720",
-        f"sim://noise?rate={{rate}}&burst={{burst}}&burst_for=100ms&burst_every=1s&{HD}",
+        f"sim://noise?rate={{rate}}&burst={{burst}}&burst_for=100ms&burst_every=1s&{HD}"
+        "&fifo=30ms",  # what waits in the camera is late before we have it
         165e6, 1e9, seconds=60, worst_ms=150, settled_ms=2 * WINDOW_US / 1000,
     ),
     "slowed": Scenario(

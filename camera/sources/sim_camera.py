@@ -98,12 +98,14 @@ class Camera:
             for k, transfer in enumerate(loop.transfers):
                 due = self._start_ns + (begin_us + loop.end_us[k]) * 1000
                 self._wait(due, connection, begin_us + loop.end_us[k])
-                data = transfer.at(begin_us + self._jumped_us)
                 self._made += loop.events[k]
+                if _now() - due > self._options.fifo_us * 1000:
+                    self._lost += loop.events[k]
+                    continue
+                data = transfer.at(begin_us + self._jumped_us)
                 if not data:
                     continue
-                late = _now() - due > self._options.fifo_us * 1000
-                if late or rng.random() < self._options.drop:
+                if rng.random() < self._options.drop:
                     self._lost += loop.events[k]
                     continue
                 if rng.random() < self._options.garbage:
