@@ -30,8 +30,8 @@ from benchmarks.load_scenarios import SCENARIOS, SLOW_FROM_S, WINDOW_US, Scenari
 from benchmarks.load_watch import Watched, growth, latencies_ms, pause_ms, settled_ms
 from saccade.stream.wire import StatusHeader
 
-#: Megabytes a minute that the resident memory may grow, by a line through its second half; of a
-#: shorter run that says nothing.
+#: Megabytes a minute that the resident memory may grow in its second half; of a shorter run that
+#: says nothing.
 MOST_GROWTH, LEAST_SLOPE_S = 2.0, 30.0
 #: Milliseconds that publishing a label may take, 99 of 100 times, whoever subscribes.
 MOST_SEND_MS = 1.0
