@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saccade.camera.errors import printable
-from saccade.engines.engine import EngineError, check_batch, check_frames, check_output
+from saccade.engines.engine import EngineError, OutputCheck, check_batch, check_frames
 from saccade.engines.manifest import Manifest, Precision, encoder_file
 from saccade.engines.models import Model, ModelError
 
@@ -55,6 +55,7 @@ class OnnxEngine:
         size = manifest.input.size
         self._input = np.zeros((batch, manifest.input.channels, size, size), np.float32)
         self._output = np.zeros((batch, manifest.embedding.dimension), np.float32)
+        self._check = OutputCheck(self._output)
         self._names = manifest.input.name, manifest.embedding.name
         self._session: Any = session
         self._bindings = [self._bind(n) for n in range(1, batch + 1)]
@@ -104,7 +105,7 @@ class OnnxEngine:
             raise ValueError(f"stream {stream}: this engine runs on the host and joins none")
         check_frames(n, len(self._bindings))
         self._session.run_with_iobinding(self._bindings[n - 1])
-        check_output(self._output[:n])
+        self._check(n)
 
     def close(self) -> None:
         """Drops the session."""

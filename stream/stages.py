@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 
+import numpy as np
+
 from saccade.camera.frames import FrameMaker
 from saccade.camera.fused import FramedSlice
 from saccade.camera.word_slices import WordSlice
@@ -29,18 +31,29 @@ def make_frames(maker: FrameMaker, slices: Iterable[TimedSlice]) -> Iterator[Fra
 
 
 def encode(engine: Engine, words: LiveWords, frames: Iterable[Framed]) -> Iterator[Encoded]:
-    """The embedding of each frame, and its best labels by the words in use."""
+    """The embedding of each frame, and its best labels by the words in use.
+
+    But for the engine's run it keeps the GIL, which numpy lets go to copy more than 500 numbers:
+    the thread that makes frames has just been woken, and would hold it for longer than a copy.
+    """
     label = Labelling(engine, words)
+    channels = [memoryview(channel).cast("B") for channel in engine.input[0]]
+    output = memoryview(engine.output[0])
+    embedding = np.empty_like(engine.output[0])
     for framed in frames:
         started = time.perf_counter_ns()
         label.prepare()
-        engine.input[0] = framed.frame  # copied to each channel
+        frame = memoryview(framed.frame).cast("B")
+        for channel in channels:
+            channel[:] = frame
         engine.run(1)
-        embedding = engine.output[0].copy()
-        encode_us = (time.perf_counter_ns() - started) / 1000
+        memoryview(embedding)[:] = output
+        encoded_ns = time.perf_counter_ns()
         ranked = label(embedding, framed.timed.cut.t_end_us)
-        label_us = (time.perf_counter_ns() - started) / 1000 - encode_us
+        ended_ns = time.perf_counter_ns()
+        encode_us, label_us = (encoded_ns - started) / 1000, (ended_ns - encoded_ns) / 1000
         yield Encoded(framed, embedding, ranked, encode_us, label_us)
+        embedding = np.empty_like(embedding)  # for the next, which is not here yet
 
 
 def predict(seq: int, encoded: Encoded, ledger: Ledger) -> Prediction:
