@@ -298,11 +298,34 @@ def allow_simd(most: _Simd) -> None:
 def simd() -> _Simd:
     """The widest path that decoders made now take: what the processor has and was allowed."""
 
-def first_not_finite(rows: NDArray[np.float32]) -> int:
-    """The first row of float32 [N, D] with a nan or an infinity; -1 where all are finite."""
+class FiniteRows:
+    """Looks again and again at float32 [N, D], which must keep its place."""
 
-def softmax(scores: NDArray[np.float32], scale: float) -> None:
-    """softmax(scale * scores), in place; float32 [N]."""
+    def __init__(self, rows: NDArray[np.float32]) -> None: ...
+    def first_bad(self, n: int) -> int:
+        """The first of the first `n` rows with a nan or an infinity; -1 where all are finite."""
+
+class Scorer:
+    """Scores by rows float32 [N, D]; names[i] has those from starts[i] on, int64 [L], rising.
+
+    A score is the largest product of a label's rows with the embedding, or where `scale` is not 0,
+    softmax(scale * product) over the labels. Embeddings are float32 [D], finite.
+    """
+
+    def __init__(
+        self,
+        rows: NDArray[np.float32],
+        starts: NDArray[np.int64],
+        names: tuple[str, ...],
+        scale: float,
+    ) -> None: ...
+    def scores(self, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Of every label, float32 [L]."""
+
+    def best(
+        self, embedding: NDArray[np.float32], top: int
+    ) -> tuple[tuple[str, ...], tuple[float, ...]]:
+        """The names of the `top` highest scores, best first, equal ones in order; and these."""
 
 def best(scores: NDArray[np.float32], top: int) -> tuple[list[int], list[float]]:
     """Where the `top` highest of float32 [N] lie, best first, equal ones in order; and they."""

@@ -14,9 +14,9 @@ from saccade.camera.errors import printable
 from saccade.engines.engine import (
     USUAL_BATCH,
     EngineError,
+    OutputCheck,
     check_batch,
     check_frames,
-    check_output,
 )
 from saccade.engines.manifest import Manifest, Precision, encoder_file
 from saccade.engines.models import Model, ModelError
@@ -64,6 +64,7 @@ class OnnxEngine:
         size = manifest.input.size
         self._input = np.zeros((batch, manifest.input.channels, size, size), np.float32)
         self._output = np.zeros((batch, manifest.embedding.dimension), np.float32)
+        self._check = OutputCheck(self._output)
         self._names = manifest.input.name, manifest.embedding.name
         self._session: Any = session
         self._bindings = [self._bind(n) for n in range(1, batch + 1)]
@@ -113,7 +114,7 @@ class OnnxEngine:
             raise ValueError(f"stream {stream}: this engine runs on the host and joins none")
         check_frames(n, len(self._bindings))
         self._session.run_with_iobinding(self._bindings[n - 1])
-        check_output(self._output[:n])
+        self._check(n)
 
     def close(self) -> None:
         """Drops the session."""
