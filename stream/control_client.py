@@ -183,16 +183,20 @@ class Control:
             self._socket.send(_encoded(request), zmq.DONTWAIT)
             reply = self._receive(request.id, timeout_s or self.timeout_s)
         if reply is None:
-            nobody = f"no answer in {self.timeout_s:g} s; " + (
-                self._connected.greeting.doubt
-                or f"start the run with `saccade run --control {self.address}`"
-            )
-            raise SaccadeError(f"control {self.address}: {late or nobody}")
+            raise SaccadeError(f"control {self.address}: {late or self._nobody()}")
         if isinstance(reply, ErrorReply):
             raise ControlError(reply.code, reply.message)
         if not isinstance(reply, kind):
             raise SaccadeError(f"control {self.address}: a reply to another command")
         return reply
+
+    def _nobody(self) -> str:
+        greeting = self._connected.greeting
+        silent = f"no answer in {self.timeout_s:g} s"
+        if greeting.met:
+            return f"a run is there, but {silent}: its model may still be loading; wait longer"
+        start = f"nobody is there; start the run with `saccade run --control {self.address}`"
+        return f"{silent}; {greeting.doubt or start}"
 
     def _receive(self, wanted: str, timeout_s: float) -> AnyReply | None:
         deadline = time.monotonic() + timeout_s

@@ -16,6 +16,7 @@ DEFAULT_CONTROL = "zmq://127.0.0.1:5558"
 
 Address = Annotated[str, typer.Option(metavar="URI", help="The run's --control.")]
 Timeout = Annotated[float, typer.Option(help="Seconds to wait for the answer.")]
+ANSWER_S = 2.0
 Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 
@@ -42,7 +43,7 @@ def set_labels(
     server: ServerKey = None,
 ) -> None:
     """Label with other words from now on."""
-    with _open(address, min(timeout, 10.0), key, server) as control:
+    with _open(address, min(timeout, ANSWER_S), key, server) as control:
         found = control.set_labels(labels, timeout)
     words = ", ".join(map(printable, found.labels))
     _show(
@@ -54,7 +55,7 @@ def set_labels(
 
 def status(
     address: Address = DEFAULT_CONTROL,
-    timeout: Timeout = 10.0,
+    timeout: Timeout = ANSWER_S,
     as_json: Json = False,
     key: KeyFile = None,
     server: ServerKey = None,
@@ -80,7 +81,7 @@ def status(
 
 def hello(
     address: Address = DEFAULT_CONTROL,
-    timeout: Timeout = 10.0,
+    timeout: Timeout = ANSWER_S,
     as_json: Json = False,
     key: KeyFile = None,
     server: ServerKey = None,
@@ -100,7 +101,7 @@ def hello(
 
 def time(
     address: Address = DEFAULT_CONTROL,
-    timeout: Timeout = 10.0,
+    timeout: Timeout = ANSWER_S,
     as_json: Json = False,
     key: KeyFile = None,
     server: ServerKey = None,

@@ -210,13 +210,24 @@ def test_a_port_in_use_is_refused_and_an_ipc_socket_is_the_users_own(
 
 def test_no_answer_is_one_line(free_port: int) -> None:
     with Control(f"zmq://127.0.0.1:{free_port}", timeout_s=0.1) as control:
-        with pytest.raises(SaccadeError, match=r"no answer in 0\.1 s; start the run with") as error:
+        with pytest.raises(
+            SaccadeError, match=r"in 0\.1 s; nobody is there; start the run"
+        ) as error:
             control.status()
         assert "\n" not in str(error.value)
     with pytest.raises(SaccadeError, match="closed"):
         control.hello()
     with pytest.raises(SaccadeError, match="timeout nan"):
         Control(timeout_s=float("nan"))
+
+
+def test_a_run_that_is_not_ready_is_told_from_none() -> None:
+    with (
+        ControlServer(LOCAL, "cam", new_run_id()) as loading,
+        Control(loading.address, timeout_s=1.0) as control,
+        pytest.raises(SaccadeError, match=r"a run is there, but no answer in 1 s: its model may"),
+    ):
+        control.status()
 
 
 def test_a_late_answer_is_not_taken_for_the_next(server: ControlServer, pipeline: Pipeline) -> None:
