@@ -169,7 +169,7 @@ Record = Annotated[
     typer.Option(
         "--record",
         metavar="FILE",
-        help="Record the live source meanwhile, as .aedat4; FILE.json lists what is missing.",
+        help="Record the live source meanwhile, as .aedat4 or .raw; FILE.json lists its gaps.",
     ),
 ]
 Realtime = Annotated[
