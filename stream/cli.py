@@ -42,6 +42,7 @@ from saccade.stream.options import (
     Precision,
     Realtime,
     Record,
+    RecordFolder,
     Refractory,
     Roi,
     Scores,
@@ -149,6 +150,7 @@ def run(
     insecure_no_auth: Insecure = False,
     seconds: Seconds = None,
     record: Record = None,
+    record_folder: RecordFolder = None,
     realtime: Realtime = False,
 ) -> None:
     """Label a recording or a live source, and publish the labels."""
@@ -196,6 +198,7 @@ def run(
         insecure_no_auth=insecure_no_auth,
         seconds=seconds,
         record=record,
+        record_folder=record_folder,
         realtime=realtime,
     )
     dropped = run_source(options)

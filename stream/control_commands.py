@@ -1,4 +1,4 @@
-"""`saccade control`: asks a run that was started with `--control`, and changes its words."""
+"""`saccade control`: asks a run that was started with `--control`, and changes what it does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from saccade.camera.errors import printable
+from saccade.camera.errors import SaccadeError, printable
 from saccade.stream.options import KeyFile, ServerKey
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 def add_control_commands(app: typer.Typer) -> None:
     """Adds them to the command line."""
     control = typer.Typer(
-        help="Ask a run (saccade run --control) and change its words.",
+        help="Ask a run (saccade run --control), change its words, record.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
@@ -31,6 +31,14 @@ def add_control_commands(app: typer.Typer) -> None:
     control.command()(status)
     control.command()(hello)
     control.command()(time)
+    record = typer.Typer(
+        help="Record the live source of a run (--record-folder).",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    record.command("start")(record_start)
+    record.command("stop")(record_stop)
+    control.add_typer(record, name="record")
     app.add_typer(control, name="control")
 
 
@@ -51,6 +59,37 @@ def set_labels(
         as_json,
         f"{len(found.labels)} labels in use, revision {found.vocabulary_rev}: {words}",
     )
+
+
+def record_start(
+    name: Annotated[str, typer.Argument(help="A file in the run's folder: today.aedat4 or .raw.")],
+    address: Address = DEFAULT_CONTROL,
+    timeout: Timeout = ANSWER_S,
+    as_json: Json = False,
+    key: KeyFile = None,
+    server: ServerKey = None,
+) -> None:
+    """Record from now on, into a new file."""
+    with _open(address, timeout, key, server) as control:
+        found = control.record_start(name)
+    _show(found, as_json, f"recording {printable(found.path)}")
+
+
+def record_stop(
+    address: Address = DEFAULT_CONTROL,
+    timeout: Timeout = ANSWER_S,
+    as_json: Json = False,
+    key: KeyFile = None,
+    server: ServerKey = None,
+) -> None:
+    """End the recording; exit code 2 where it is not complete."""
+    with _open(address, timeout, key, server) as control:
+        found = control.record_stop()
+    lost = ", ".join(f"{n:,} by {who}" for who, n in found.lost.items() if n)
+    gaps = f"{found.gaps} gaps" + (f" ({lost})" if lost else "")
+    _show(found, as_json, f"{found.events:,} events in {printable(found.path)}, {gaps}")
+    if found.error:
+        raise SaccadeError(f"the recording is not complete: {found.error}")
 
 
 def status(
@@ -75,6 +114,7 @@ def status(
         f"{run.slices:,} slices, {run.labels:,} labelled, backlog {run.backlog}, "
         f"event to label {run.delay_us / 1000:.1f} ms\n"
         f"{found.words} words, revision {found.vocabulary_rev}\n"
+        f"{printable(run.recording) or 'nothing is recorded'}\n"
         f"{found.requests} requests, {found.malformed} malformed messages",
     )
 

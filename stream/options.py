@@ -172,6 +172,14 @@ Record = Annotated[
         help="Record the live source meanwhile, as .aedat4 or .raw; FILE.json lists its gaps.",
     ),
 ]
+RecordFolder = Annotated[
+    Text,
+    typer.Option(
+        metavar="DIR",
+        help="With --control: clients may record the live source into new files of this folder, "
+        "and nowhere else. [default: they may not]",
+    ),
+]
 Realtime = Annotated[
     bool,
     typer.Option(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from saccade.camera.errors import SaccadeError
 from saccade.camera.filters import LEARN
 from saccade.camera.frames import FrameKind
 from saccade.engines.reporting import Report
@@ -15,8 +16,9 @@ from saccade.stream.display import Display
 from saccade.stream.durations import parse_rate
 from saccade.stream.files import SummaryFile, refuse_overwriting
 from saccade.stream.keys import ServerKeys, server_keys
-from saccade.stream.live_run import ending_after, finish_recording, recording, watching
+from saccade.stream.live_run import ending_after, watching
 from saccade.stream.pipeline import Pipeline
+from saccade.stream.recordings import Recordings
 from saccade.stream.settings import parse_filters, parse_geometry
 from saccade.stream.signals import Signals
 from saccade.stream.sinks import Sink, open_sinks
@@ -68,6 +70,7 @@ class RunOptions:
     insecure_no_auth: bool = False
     seconds: float | None = None
     record: str | None = None
+    record_folder: str | None = None
     realtime: bool = False
 
 
@@ -85,6 +88,8 @@ def run_source(options: RunOptions) -> int:
     """
     mask = None if options.hot_pixels == LEARN else options.hot_pixels
     refuse_overwriting(options.source, options.labels, options.out, options.summary, mask)
+    if options.record_folder is not None and options.control is None:
+        raise SaccadeError("record-folder: clients need a socket for it; give --control too")
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
         run = new_run_id()
@@ -102,20 +107,24 @@ def run_source(options: RunOptions) -> int:
         summary = stack.enter_context(SummaryFile(options.summary))
         with shown_work() as report:
             pipeline = stack.enter_context(_pipeline(options, signals.checking(report)))
-        recorder = stack.enter_context(recording(pipeline.capture, options.record))
+        recordings = Recordings(pipeline.capture, options.record_folder)
+        stack.callback(recordings.close)
+        if options.record is not None:
+            recordings.begin(options.record)
         outputs = [sink.where for sink in sinks]
         outputs += [f"{control.address} (control)"] if control else []
-        outputs += [f"{recorder.path} (recording)"] if recorder else []
+        outputs += [f"{options.record} (recording)"] if options.record else []
         display = Display(pipeline, outputs, to_stderr="jsonl:-" in options.out)
         try:
             with ending_after(options.seconds, pipeline.stop), watching(pipeline, display):
-                _run(pipeline, sinks, control, display, signals)
+                _run(pipeline, sinks, control, recordings, display, signals)
         finally:
             pipeline.close()
             summary.write(pipeline.summary)
             display.summary()
-        if recorder is not None:
-            finish_recording(recorder)
+            if control is not None:  # before the last recording ends: no other is begun
+                control.close()
+        recordings.finish()
         return pipeline.summary.events_lost
 
 
@@ -167,12 +176,13 @@ def _run(
     pipeline: Pipeline,
     sinks: list[Sink],
     control: ControlServer | None,
+    recordings: Recordings,
     display: Display,
     signals: Signals,
 ) -> None:
     with signals.interrupting():
         if control is not None:
-            control.start(pipeline)
+            control.start(pipeline, recordings)
         for sink in sinks:
             sink.start(pipeline)
     with display, signals.stopping(pipeline.stop):
