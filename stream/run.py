@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from saccade.camera.errors import SaccadeError
 from saccade.camera.filters import LEARN
@@ -97,8 +97,8 @@ def run_source(options: RunOptions) -> int:
         open_to_all = options.insecure_no_auth
         data_keys = None if open_to_all else keys  # the control socket has them all the same
         sinks = open_sinks(
-            options.out, options.stream, run, options.wait_for, data_keys, open_to_all
-        )
+            options.out, [options.stream], run, options.wait_for, data_keys, open_to_all
+        )[options.stream]
         for sink in sinks:
             stack.callback(sink.close)
         control = _open_control(options, run, keys)
@@ -106,7 +106,8 @@ def run_source(options: RunOptions) -> int:
             stack.callback(control.close)
         summary = stack.enter_context(SummaryFile(options.summary))
         with shown_work() as report:
-            pipeline = stack.enter_context(_pipeline(options, signals.checking(report)))
+            settings = pipeline_settings(options, signals.checking(report))
+            pipeline = stack.enter_context(Pipeline(options.source, **settings))
         recordings = Recordings(pipeline.capture, options.record_folder)
         stack.callback(recordings.close)
         if options.record is not None:
@@ -128,40 +129,40 @@ def run_source(options: RunOptions) -> int:
         return pipeline.summary.events_lost
 
 
-def _pipeline(options: RunOptions, report: Report) -> Pipeline:
-    return Pipeline(
-        options.source,
-        model=options.model,
-        labels=options.labels,
-        window=options.window,
-        count=options.count,
-        stride=options.stride,
-        frame=options.frame,
-        speed=options.speed,
-        loop=options.loop,
-        top=options.top,
-        geometry=parse_geometry(options.geometry),
-        start=options.start,
-        stop=options.stop,
-        filters=parse_filters(
+def pipeline_settings(options: RunOptions, report: Report) -> dict[str, Any]:
+    """The arguments of `Pipeline` but for the source."""
+    return {
+        "model": options.model,
+        "labels": options.labels,
+        "window": options.window,
+        "count": options.count,
+        "stride": options.stride,
+        "frame": options.frame,
+        "speed": options.speed,
+        "loop": options.loop,
+        "top": options.top,
+        "geometry": parse_geometry(options.geometry),
+        "start": options.start,
+        "stop": options.stop,
+        "filters": parse_filters(
             options.roi,
             options.polarity,
             options.hot_pixels,
             options.refractory,
             options.background,
         ),
-        max_rate=None if options.max_rate is None else parse_rate(options.max_rate),
-        realtime=options.realtime,
-        engine=options.engine,
-        precision=options.precision,
-        frames=options.frames,
-        report=report,
-        scores=cast(Scores, options.scores),
-        unknown=options.unknown,
-        smooth=options.smooth,
-        vote=options.vote,
-        template=options.template,
-    )
+        "max_rate": None if options.max_rate is None else parse_rate(options.max_rate),
+        "realtime": options.realtime,
+        "engine": options.engine,
+        "precision": options.precision,
+        "frames": options.frames,
+        "report": report,
+        "scores": cast(Scores, options.scores),
+        "unknown": options.unknown,
+        "smooth": options.smooth,
+        "vote": options.vote,
+        "template": options.template,
+    }
 
 
 def _open_control(options: RunOptions, run: str, keys: ServerKeys | None) -> ControlServer | None:
