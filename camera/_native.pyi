@@ -469,6 +469,13 @@ class Evt3Decoder(_EvtDecoder):
     """
 
     def __init__(self, width: int, height: int) -> None: ...
+    @property
+    def state(self) -> tuple[int, int, int, int, bool] | None:
+        """What the words so far have set for those to come; None before the first TIME_HIGH.
+
+        TIME_HIGH with its wraps, TIME_LOW, the row, x of the next vector's first bit (-1 before the
+        first of either), and that vector's polarity.
+        """
 
 class Aedat2Layout(enum.Enum):
     dvs128 = 0

@@ -39,10 +39,14 @@ class Display:
         outputs: Sequence[str] = (),
         to_stderr: bool = False,
         console: Console | None = None,
+        name: str = "",
     ) -> None:
-        """`outputs` is where labels go, as shown at the start."""
+        """`outputs` is where labels go, as shown at the start; `name` heads each line of several
+        pipelines' displays.
+        """
         # A live table would be torn apart by lines that come to the same screen.
-        self._lines_only = to_stderr and sys.stdout.isatty()
+        self._lines_only = bool(name) or (to_stderr and sys.stdout.isatty())
+        self._name = name
         self._outputs = outputs
         self._pipeline = pipeline
         # No markup: "[/]" and ":smile:" in a path, a sensor's name or a label are what they are.
@@ -118,6 +122,8 @@ class Display:
         self._print(self._line(prediction))
 
     def _print(self, text: str, style: str = "") -> None:
+        if self._name:
+            text = "\n".join(f"{self._name}  {line}" if line else "" for line in text.split("\n"))
         # As Text: a console given by the caller may read markup in strings.
         self._console.print(Text(text, style=style))
 

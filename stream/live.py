@@ -192,7 +192,7 @@ class LiveSlices:
 
     def _cuts(self, item: Captured | Gap | None) -> Iterator[Cut]:
         """The slices that are over by what came, or by silence."""
-        if item is None:
+        if item is None or (isinstance(item, Captured) and not len(item.events)):
             self._closed_ns = time.monotonic_ns()
             return iter(()) if self.reader.ended else self._silence()
         if isinstance(item, Captured) and self._cutter.nbytes > SLICE_BYTES:

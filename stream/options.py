@@ -178,7 +178,15 @@ Record = Annotated[
     typer.Option(
         "--record",
         metavar="FILE",
-        help="Record the live source meanwhile, as .aedat4; FILE.json lists what is missing.",
+        help="Record the live source meanwhile, as .aedat4 or .raw; FILE.json lists its gaps.",
+    ),
+]
+RecordFolder = Annotated[
+    Text,
+    typer.Option(
+        metavar="DIR",
+        help="With --control: clients may record the live source into new files of this folder, "
+        "and nowhere else. [default: they may not]",
     ),
 ]
 Realtime = Annotated[

@@ -39,6 +39,7 @@ class Publishing:
         wait_for: int = 0,
         keys: ServerKeys | None = None,
         insecure_no_auth: bool = False,
+        beside: Publishing | None = None,
     ) -> None:
         """Binds at once, so that subscribers connect while the model loads.
 
@@ -48,11 +49,19 @@ class Publishing:
             run: the run's ULID.
             wait_for: subscribers to wait for before the first slice, however long that takes.
             keys, insecure_no_auth: see `Publisher`.
+            beside: that of another stream on the same address.
 
         Raises:
             SaccadeError: a bad address, a port in use, a bind off loopback without keys.
         """
-        self._publisher = Publisher(uri, stream, run, keys=keys, insecure_no_auth=insecure_no_auth)
+        self._publisher = Publisher(
+            uri,
+            stream,
+            run,
+            keys=keys,
+            insecure_no_auth=insecure_no_auth,
+            beside=beside._publisher if beside else None,
+        )
         self.where = self._publisher.address
         self._bound = time.monotonic()
         self._wait_for = wait_for

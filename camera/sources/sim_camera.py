@@ -15,7 +15,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from saccade.camera.sources.sim_bytes import HIGH_US, Loop, clock_words
+from saccade.camera.formats.evt3_words import clock_words
+from saccade.camera.sources.sim_bytes import HIGH_US, Loop
 from saccade.camera.sources.sim_link import END, EVENTS, Head
 from saccade.camera.sources.sim_options import Fault, SimOptions, read_options
 from saccade.camera.sources.uri import SourceUri
@@ -144,7 +145,7 @@ class Camera:
         by_us = max(by_us, -shown_us) // HIGH_US * HIGH_US
         self._jumped_us += by_us
         if self._options.encoding == "evt3":
-            self._send(connection, clock_words(shown_us, shown_us + by_us))
+            self._send(connection, clock_words(shown_us // HIGH_US, (shown_us + by_us) // HIGH_US))
 
     def _check_cable(self) -> None:
         """Raises where it was pulled, or the camera's time is over."""
