@@ -158,4 +158,5 @@ class Capture:
         elif not self.keep_bytes:
             return
         kept = packet if self.keep_bytes else None
-        self.ring.put(Captured(events, packet.received_ns, self.refused, self.losses, kept, outages))
+        lost = self.refused, self.losses
+        self.ring.put(Captured(events, packet.received_ns, *lost, kept, outages))
