@@ -115,6 +115,19 @@ def is_live(source: object) -> bool:
     return isinstance(source, Capture) or (isinstance(source, str) and is_source(source))
 
 
+def frames_at_once(batch: int | None, drops: bool) -> int | None:
+    """What an engine is opened for: `batch`, and 1 where nothing is dropped, at speed max.
+
+    There each frame is run alone, so that a recording gives the same numbers every time.
+
+    Raises:
+        SaccadeError: more were asked for there.
+    """
+    if not drops and batch not in (None, 1):
+        raise SaccadeError(f"batch {batch}: at speed max frames are run one by one; leave it out")
+    return batch if drops else 1
+
+
 def open_source(
     source: str | Path | Recording | Capture,
     plan: Plan,

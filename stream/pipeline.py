@@ -24,7 +24,7 @@ from saccade.engines.reporting import Report, silent
 from saccade.engines.scoring import Scores
 from saccade.stream.chain import BUDGET_US, Chain
 from saccade.stream.live_words import LiveWords
-from saccade.stream.opening import is_live, make_plan, open_source
+from saccade.stream.opening import frames_at_once, is_live, make_plan, open_source
 from saccade.stream.prediction import Encoded, Prediction
 from saccade.stream.settings import make_scoring
 from saccade.stream.stages import predict
@@ -105,7 +105,7 @@ class Pipeline:
                 caller's).
             precision: "fp32", "fp16" or "int8"; by default what suits the engine.
             batch: frames that the engine may take at once where several wait and none may be late
-                (`BatchSizes`); by default 4, with TensorRT 1. At speed "max" it takes one.
+                (`BatchSizes`); by default 4, with TensorRT 1.
             frames: where frames are made: "cpu", or "cuda" at the engine's input on its GPU; "auto"
                 is there where it can be. `frames_note` says which and why.
             geometry: (width, height) for recordings that do not say it.
@@ -140,9 +140,9 @@ class Pipeline:
         spec = self.model.frame_spec(frame)
         self._owns_engine = isinstance(engine, str)
         self._drops = is_live(source) or not math.isinf(plan.speed)
-        self._engine, self.engine_note = engine_for(
-            engine, self.model, precision, batch if self._drops else 1, report
-        )
+        batch = frames_at_once(batch, self._drops)
+        made = engine_for(engine, self.model, precision, batch, report)
+        self._engine, self.engine_note = made
         # The last thing to be opened, so that nothing refused above leaves it open.
         try:
             self._source = open_source(

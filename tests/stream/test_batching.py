@@ -9,6 +9,7 @@ import pytest
 from tests.live import packet, steady
 from tests.stream.test_live import live, settled
 
+from saccade.camera.errors import SaccadeError
 from saccade.engines.models import load_model
 from saccade.engines.onnx import OnnxEngine
 from saccade.stream.batching import BatchSizes
@@ -134,5 +135,12 @@ def test_a_batch_is_dropped_by_the_budget_alone_and_the_newest_slice_is_labelled
 def test_a_recording_has_batches_at_a_set_speed_alone(loaded, recording, speed, batch):
     with Pipeline(recording, model=loaded, speed=speed) as pipeline:
         assert len(pipeline._engine.input) == batch
+
+
+def test_a_batch_is_what_was_asked_for_or_refused(loaded, recording):
     with Pipeline(recording, model=loaded, speed=1.0, batch=2) as pipeline:
         assert len(pipeline._engine.input) == 2
+    with pytest.raises(SaccadeError, match="from 1 to 8"):
+        Pipeline(recording, model=loaded, speed=1.0, batch=9)
+    with pytest.raises(SaccadeError, match="one by one; leave it out"):
+        Pipeline(recording, model=loaded, batch=2)
