@@ -133,9 +133,14 @@ def test_a_slow_cutter_gives_whole_slices_that_are_fresh(loaded):
 
 
 def test_what_the_ring_loses_is_counted_and_no_slice_lacks_events(loaded, patient):
-    pipeline, capture = live(
-        (packet(1000, 1000 * k, 1000 * (k + 1)) for k in range(200)), loaded, 300_000, window="5ms"
-    )
+    def flood():
+        yield packet(1000, 0, 1000)
+        while capture.ring.nbytes:  # so that the windows begin at 0
+            time.sleep(0.001)
+        for k in range(1, 200):
+            yield packet(1000, 1000 * k, 1000 * (k + 1))
+
+    pipeline, capture = live(flood(), loaded, 300_000, window="5ms")
     pipeline._replay._cutter = SlowCutter(pipeline._replay._cutter)
     predictions = list(pipeline)
     total = settled(pipeline, capture)
