@@ -27,14 +27,13 @@ from saccade.stream.opening import open_capture
 
 #: What a killed recorder may lack of its end.
 PROMISED_S = 1.0
+#: Of the formats that are recorded.
+SUFFIXES = (".aedat4",)
 _SACCADE = [sys.executable, "-m", "saccade"]
 
 
 def killed(
-    kills: int = 50,
-    rates: tuple[str, ...] = ("1M", "50k"),
-    at_once: int = 2,
-    suffix: str = ".aedat4",
+    kills: int = 50, rates: tuple[str, ...] = ("1M", "50k"), at_once: int = 2
 ) -> dict[str, Any]:
     """Recorders killed at random points of their first two seconds: what their files hold.
 
@@ -44,7 +43,7 @@ def killed(
     rng = random.Random(1)
     waits = [rng.uniform(0, 2 * PROMISED_S) for _ in range(kills)]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(at_once) as pool:
-        paths = [Path(folder) / f"{k}{suffix}" for k in range(kills)]
+        paths = [Path(folder) / f"{k}{SUFFIXES[k // 2 % len(SUFFIXES)]}" for k in range(kills)]
         found = list(pool.map(_kill, paths, waits, itertools.cycle(rates)))
     missing_s = [missing for missing, _ in found]
     worst = max(missing_s)
