@@ -28,7 +28,7 @@ from saccade.stream.opening import open_capture
 #: What a killed recorder may lack of its end.
 PROMISED_S = 1.0
 #: Of the formats that are recorded.
-SUFFIXES = (".aedat4",)
+SUFFIXES = (".aedat4", ".raw")
 _SACCADE = [sys.executable, "-m", "saccade"]
 
 
