@@ -364,11 +364,34 @@ def allow_simd(most: _Simd) -> None:
 def simd() -> _Simd:
     """The widest path that decoders made now take: what the processor has and was allowed."""
 
-def first_not_finite(rows: NDArray[np.float32]) -> int:
-    """The first row of float32 [N, D] with a nan or an infinity; -1 where all are finite."""
+class FiniteRows:
+    """Looks again and again at float32 [N, D], which must keep its place."""
 
-def softmax(scores: NDArray[np.float32], scale: float) -> None:
-    """softmax(scale * scores), in place; float32 [N]."""
+    def __init__(self, rows: NDArray[np.float32]) -> None: ...
+    def first_bad(self, n: int) -> int:
+        """The first of the first `n` rows with a nan or an infinity; -1 where all are finite."""
+
+class Scorer:
+    """Scores by rows float32 [N, D]; names[i] has those from starts[i] on, int64 [L], rising.
+
+    A score is the largest product of a label's rows with the embedding, or where `scale` is not 0,
+    softmax(scale * product) over the labels. Embeddings are float32 [D], finite.
+    """
+
+    def __init__(
+        self,
+        rows: NDArray[np.float32],
+        starts: NDArray[np.int64],
+        names: tuple[str, ...],
+        scale: float,
+    ) -> None: ...
+    def scores(self, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Of every label, float32 [L]."""
+
+    def best(
+        self, embedding: NDArray[np.float32], top: int
+    ) -> tuple[tuple[str, ...], tuple[float, ...]]:
+        """The names of the `top` highest scores, best first, equal ones in order; and these."""
 
 def best(scores: NDArray[np.float32], top: int) -> tuple[list[int], list[float]]:
     """Where the `top` highest of float32 [N] lie, best first, equal ones in order; and they."""
@@ -422,10 +445,13 @@ class WordCutter:
 class SliceCounter:
     """Counts events slice by slice: slices of `window_us`, or of `count` events where that is 0.
 
-    Its rules are those of `saccade.camera.slicing`, for slices without gap or overlap.
+    Its rules are those of `saccade.camera.slicing`, for slices without gap or overlap. Past
+    `most_empty` slices without an event, the windows leap to the next one.
     """
 
-    def __init__(self, maker: FrameMaker, window_us: int, count: int) -> None: ...
+    def __init__(
+        self, maker: FrameMaker, window_us: int, count: int, most_empty: int = 1000
+    ) -> None: ...
     def add(
         self,
         t: NDArray[np.uint64],
@@ -440,6 +466,12 @@ class SliceCounter:
 
     def finish(self) -> None:
         """No event follows: what is counted is due."""
+
+    def begin_anew(self) -> None:
+        """The clock of what follows begins anew: what is counted is due.
+
+        Raises ValueError where a slice is due already.
+        """
 
     def advance(self, t_us: int) -> None:
         """The clock has come to `t_us` without an event: windows that are over are due.
@@ -503,6 +535,13 @@ class Evt3Decoder(_EvtDecoder):
     """
 
     def __init__(self, width: int, height: int) -> None: ...
+    @property
+    def state(self) -> tuple[int, int, int, int, bool] | None:
+        """What the words so far have set for those to come; None before the first TIME_HIGH.
+
+        TIME_HIGH with its wraps, TIME_LOW, the row, x of the next vector's first bit (-1 before the
+        first of either), and that vector's polarity.
+        """
 
 class Aedat2Layout(enum.Enum):
     dvs128 = 0
