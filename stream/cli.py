@@ -47,6 +47,7 @@ from saccade.stream.options import (
     Scores,
     ScoresName,
     Seconds,
+    SensorText,
     ServerKey,
     Smooth,
     Stride,
@@ -54,6 +55,8 @@ from saccade.stream.options import (
     Text,
     To,
     Unknown,
+    VideoEvents,
+    VideoThreshold,
     Vote,
     Window,
 )
@@ -150,6 +153,9 @@ def run(
     seconds: Seconds = None,
     record: Record = None,
     realtime: Realtime = False,
+    video_events: VideoEvents = None,
+    video_threshold: VideoThreshold = None,
+    sensor: SensorText = None,
 ) -> None:
     """Label a recording or a live source, and publish the labels."""
     from saccade.stream.run import RunOptions, run_source
@@ -197,6 +203,9 @@ def run(
         seconds=seconds,
         record=record,
         realtime=realtime,
+        video_events=video_events.value if video_events else None,
+        video_threshold=video_threshold,
+        sensor=sensor,
     )
     dropped = run_source(options)
     if dropped and fail_on_drop:

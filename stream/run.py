@@ -20,6 +20,7 @@ from saccade.stream.pipeline import Pipeline
 from saccade.stream.settings import parse_filters, parse_geometry
 from saccade.stream.signals import Signals
 from saccade.stream.sinks import Sink, open_sinks
+from saccade.stream.video import parse_video
 from saccade.stream.wire import new_run_id
 from saccade.stream.work import shown_work
 
@@ -69,6 +70,9 @@ class RunOptions:
     seconds: float | None = None
     record: str | None = None
     realtime: bool = False
+    video_events: str | None = None
+    video_threshold: float | None = None
+    sensor: str | None = None
 
 
 def run_source(options: RunOptions) -> int:
@@ -143,6 +147,7 @@ def _pipeline(options: RunOptions, report: Report) -> Pipeline:
         ),
         max_rate=None if options.max_rate is None else parse_rate(options.max_rate),
         realtime=options.realtime,
+        video=parse_video(options.video_events, options.video_threshold, options.sensor),
         engine=options.engine,
         precision=options.precision,
         frames=options.frames,
