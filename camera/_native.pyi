@@ -292,14 +292,9 @@ class Simulator:
     def look(
         self,
         image: LightImage,
-        a0: float,
-        a1: float,
-        a2: float,
-        a3: float,
-        a4: float,
-        a5: float,
+        affines: NDArray[np.float64],
         fill: float,
-        t_us: int,
+        times_us: NDArray[np.uint64],
     ) -> _Columns: ...
 
 # t uint64 [N] us, x uint16 [N], y uint16 [N], on bool [N]

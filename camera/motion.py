@@ -58,15 +58,15 @@ class Path:
 
     def pose(self, t_us: float) -> Pose:
         """Position, size and angle at a time, as `at`."""
-        return Pose(
-            self._track(self.x, t_us, 0.0),
-            self._track(self.y, t_us, 0.0),
-            self._track(self.scale, t_us, 1.0),
-            self._track(self.angle, t_us, 0.0),
-        )
+        return Pose(*(float(track[0]) for track in self.poses(np.array([t_us]))))
 
-    def _track(self, track: NDArray[np.float64] | None, t_us: float, rest: float) -> float:
-        return rest if track is None else float(np.interp(t_us, self.t_us, track))
+    def poses(self, t_us: NDArray[np.generic]) -> tuple[NDArray[np.float64], ...]:
+        """x, y, scale and angle at N times, float64 [N] each."""
+        tracks = ((self.x, 0.0), (self.y, 0.0), (self.scale, 1.0), (self.angle, 0.0))
+        return tuple(
+            np.full(t_us.shape, rest) if track is None else np.interp(t_us, self.t_us, track)
+            for track, rest in tracks
+        )
 
     def lengths(self, radius: float) -> NDArray[np.float64]:
         """Float64 [K - 1]: how far what lies `radius` pixels from the centre moves at most."""

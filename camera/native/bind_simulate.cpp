@@ -18,6 +18,9 @@ namespace {
 using Image = nb::ndarray<const float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Canvas = nb::ndarray<float, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
+using Affines = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Times = nb::ndarray<const std::uint64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
 // An image of log intensity that is known to be bounded.
 class LightImage {
  public:
@@ -68,13 +71,19 @@ class Simulator {
     return columns(std::move(events));
   }
 
-  nb::tuple look(const LightImage& image, double a0, double a1, double a2, double a3, double a4,
-                 double a5, float fill, std::uint64_t t_us) {
-    const View view = image.view(a0, a1, a2, a3, a4, a5, fill);
+  nb::tuple look(const LightImage& image, Affines affines, float fill, Times times) {
+    if (affines.shape(1) != 6 || affines.shape(0) != times.shape(0))
+      throw nb::value_error("affines must be float64 [times, 6]");
+    std::vector<View> views;
+    for (std::size_t k = 0; k < times.shape(0); ++k) {
+      const double* a = affines.data() + 6 * k;
+      views.push_back(image.view(a[0], a[1], a[2], a[3], a[4], a[5], fill));
+    }
+    const std::vector<std::uint64_t> at(times.data(), times.data() + times.shape(0));
     EventColumns events(0);
     {
       nb::gil_scoped_release unlocked;
-      events = simulator_.look(view, t_us);
+      events = simulator_.look(views, at);
     }
     return columns(std::move(events));
   }
@@ -108,6 +117,6 @@ void bind_simulate(nb::module_& m) {
            "refractory_us"_a, "leak_hz"_a, "noise_hz"_a, "noise_in_light"_a, "dark"_a, "seed"_a,
            "settled"_a, "threads"_a)
       .def("step", &Simulator::step, "log_frame"_a.noconvert(), "t_us"_a)
-      .def("look", &Simulator::look, "image"_a, "a0"_a, "a1"_a, "a2"_a, "a3"_a, "a4"_a, "a5"_a,
-           "fill"_a, "t_us"_a);
+      .def("look", &Simulator::look, "image"_a, "affines"_a.noconvert(), "fill"_a,
+           "times_us"_a.noconvert());
 }

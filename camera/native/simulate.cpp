@@ -84,41 +84,53 @@ EventSimulator::EventSimulator(const SimulatorOptions& options)
 EventColumns EventSimulator::step(const float* log_frame, std::uint64_t t_us) {
   if (!is_bounded(log_frame, light_.size()))
     throw std::invalid_argument("log_frame: values must lie between -100 and 100");
-  return see(t_us, [&](Band&, int y) { return log_frame + static_cast<std::size_t>(y) * width(); });
+  return see({t_us}, [&](Band&, std::size_t, int y) {
+    return log_frame + static_cast<std::size_t>(y) * width();
+  });
 }
 
-EventColumns EventSimulator::look(const View& view, std::uint64_t t_us) {
-  const ViewRows rows(view, options_.width);
-  return see(t_us, [&](Band& band, int y) -> const float* {
-    rows.row(y, band.frame.data());
+EventColumns EventSimulator::look(const std::vector<View>& views,
+                                  const std::vector<std::uint64_t>& times_us) {
+  std::vector<ViewRows> shown;
+  for (const View& view : views) shown.emplace_back(view, options_.width);
+  return see(times_us, [&](Band& band, std::size_t k, int y) -> const float* {
+    shown[k].row(y, band.frame.data());
     return band.frame.data();
   });
 }
 
 template <typename FrameRow>
-EventColumns EventSimulator::see(std::uint64_t t_us, const FrameRow& frame_row) {
-  const std::uint64_t interval = t_us - now_us_;
-  const auto n = static_cast<int>(bands_.size());
-  const auto work = [&](int k) {
+EventColumns EventSimulator::see(const std::vector<std::uint64_t>& times_us,
+                                 const FrameRow& frame_row) {
+  std::size_t first = 0;
+  if (!started_ && !times_us.empty()) {  // random numbers go from one row to the next
+    for (int y = 0; y < options_.height; ++y) start(y, frame_row(bands_[0], 0, y));
+    now_us_ = times_us[0];
+    started_ = true;
+    first = 1;
+  }
+  const auto n = static_cast<std::int64_t>(bands_.size());
+  const auto work = [&](std::int64_t k) {
     Band& band = bands_[static_cast<std::size_t>(k)];
-    const auto bound = [&](int i) {
-      return static_cast<int>(static_cast<std::int64_t>(options_.height) * i / n);
-    };
     band.fired.clear();
-    for (int y = bound(k); y < bound(k + 1); ++y) {
-      const float* frame = frame_row(band, y);
-      if (started_) see_row(band, y, frame, interval);
-      if (!started_) start(y, frame);
+    const auto end = static_cast<int>(options_.height * (k + 1) / n);
+    for (auto y = static_cast<int>(options_.height * k / n); y < end; ++y) {
+      std::uint64_t before = now_us_;
+      for (std::size_t i = first; i < times_us.size(); ++i) {
+        const Interval interval{static_cast<std::uint32_t>(before - now_us_),
+                                static_cast<double>(times_us[i] - before)};
+        see_row(band, y, frame_row(band, i, y), interval);
+        before = times_us[i];
+      }
     }
   };
   std::vector<std::thread> others;
-  // The first frame draws its random numbers from one row to the next.
-  for (int k = 1; k < n && started_; ++k) others.emplace_back(work, k);
-  for (int k = 0; k < (started_ ? 1 : n); ++k) work(k);
+  for (std::int64_t k = 1; k < n; ++k) others.emplace_back(work, k);
+  work(0);
   for (std::thread& other : others) other.join();
-  EventColumns out = in_order(interval);
-  started_ = true;
-  now_us_ = t_us;
+  const std::uint64_t now = times_us.empty() ? now_us_ : times_us.back();
+  EventColumns out = in_order(now - now_us_);
+  now_us_ = now;
   return out;
 }
 
@@ -137,12 +149,11 @@ PixelRow EventSimulator::pixels(std::size_t first) const {
   return {&light_[first], &memory_[first], &threshold_on_[first], &threshold_off_[first]};
 }
 
-void EventSimulator::see_row(Band& band, int y, const float* frame, std::uint64_t interval_us) {
+void EventSimulator::see_row(Band& band, int y, const float* frame, const Interval& interval) {
   Row& row = rows_[static_cast<std::size_t>(y)];
   const std::size_t begun = band.fired.size();
-  const auto interval = static_cast<double>(interval_us);
   const float before = row.leaked;
-  row.leaked += static_cast<float>(options_.leak_hz * interval * 1e-6);
+  row.leaked += static_cast<float>(options_.leak_hz * interval.us * 1e-6);
   if (!rests(row, static_cast<std::size_t>(y) * width(), frame))
     cross(band, y, frame, before, interval);
   const std::size_t crossed = band.fired.size();
@@ -169,7 +180,7 @@ bool EventSimulator::rests(Row& row, std::size_t first, const float* frame) cons
 // Seen from its memory, a pixel's light moves by what the frames say and by what the memory leaks,
 // both linear in time. Until now the row had leaked `before` ON thresholds.
 void EventSimulator::cross(Band& band, int y, const float* frame, float before,
-                           double interval_us) {
+                           const Interval& interval) {
   const std::size_t first = static_cast<std::size_t>(y) * width();
   Row& row = rows_[static_cast<std::size_t>(y)];
   const PixelRow now = pixels(first);
@@ -190,12 +201,12 @@ void EventSimulator::cross(Band& band, int y, const float* frame, float before,
     // Upwards, whichever way the light went: there and back are the same numbers.
     const float sign = on ? 1.0f : -1.0f, from = sign * begin, to = sign * end;
     const float step = on ? now.on[x] : now.off[x];
-    const double slope = to == from ? 0 : interval_us / (to - from);
+    const double slope = to == from ? 0 : interval.us / (to - from);
     float done = 0;  // how far the memory has followed
     while (to - done >= step) {
       done += step;
-      const double dt = std::min(std::max((done - from) * slope, 0.0), interval_us);
-      band.fired.push_back(word(x, static_cast<std::uint32_t>(dt), y, on));
+      const double dt = std::min(std::max((done - from) * slope, 0.0), interval.us);
+      band.fired.push_back(word(x, interval.begin_us + static_cast<std::uint32_t>(dt), y, on));
     }
     memory_[first + x] += sign * done;
   }
@@ -218,22 +229,22 @@ std::size_t find_crossings(const float* frame, const PixelRow& row, float leaked
 
 // The noise of a row is one Poisson process along its pixels' intervals laid end to end: a row
 // without noise costs a comparison, and events come in the order of pixels and times.
-std::size_t EventSimulator::add_noise(Band& band, int y, double interval_us) {
+std::size_t EventSimulator::add_noise(Band& band, int y, const Interval& interval) {
   Row& row = rows_[static_cast<std::size_t>(y)];
-  const double length = static_cast<double>(width()) * interval_us;
+  const double length = static_cast<double>(width()) * interval.us;
   std::size_t added = 0;
   for (; row.noise_at < length; row.noise_at += noise_gap(row.random)) {
     const std::size_t x =
-        std::min(static_cast<std::size_t>(row.noise_at / interval_us), width() - 1);
-    const double dt = row.noise_at - static_cast<double>(x) * interval_us;
+        std::min(static_cast<std::size_t>(row.noise_at / interval.us), width() - 1);
+    const double dt = row.noise_at - static_cast<double>(x) * interval.us;
     const bool on = row.random.next() & 1;
     if (options_.noise_in_light < 1) {
       const float light = light_[static_cast<std::size_t>(y) * width() + x];
       const float bright = std::clamp(std::exp(light) - options_.dark, 0.0f, 1.0f);
       if (row.random.uniform() < (1 - options_.noise_in_light) * bright) continue;
     }
-    band.fired.push_back(
-        word(x, static_cast<std::uint32_t>(std::clamp(dt, 0.0, interval_us)), y, on));
+    const auto since = static_cast<std::uint32_t>(std::clamp(dt, 0.0, interval.us));
+    band.fired.push_back(word(x, interval.begin_us + since, y, on));
     ++added;
   }
   row.noise_at -= length;

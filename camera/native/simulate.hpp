@@ -64,8 +64,10 @@ class EventSimulator {
   // before, by less than 2^32. Throws std::invalid_argument where light is beyond +-100.
   EventColumns step(const float* log_frame, std::uint64_t t_us);
 
-  // As `step` of what a view of an image shows; its light is known to be bounded.
-  EventColumns look(const View& view, std::uint64_t t_us);
+  // As `step` of what each view of an image shows, whose light is known to be bounded: the events
+  // of all of them, sorted together. Rows take their steps one after the other while they are in
+  // the cache. All times together are shorter than 2^32.
+  EventColumns look(const std::vector<View>& views, const std::vector<std::uint64_t>& times_us);
 
  private:
   struct Row {
@@ -73,6 +75,11 @@ class EventSimulator {
     double noise_at;  // of the next noise event, in pixels times us after the row's begin
     float leaked;     // ON thresholds that the memories have leaked and do not show yet
     float slack;      // how many a still row may leak before a pixel fires; negative: unknown
+  };
+  // The time between two frames, after `now_us_`.
+  struct Interval {
+    std::uint32_t begin_us;
+    double us;
   };
   // What one thread works with. An event in one word: x, dt, y and polarity, of 16, 32, 15 and 1
   // bits, so that events of a row in their order are words in their order.
@@ -83,12 +90,12 @@ class EventSimulator {
   };
 
   template <typename FrameRow>
-  EventColumns see(std::uint64_t t_us, const FrameRow& frame_row);
+  EventColumns see(const std::vector<std::uint64_t>& times_us, const FrameRow& frame_row);
   void start(int y, const float* frame);
-  void see_row(Band& band, int y, const float* frame, std::uint64_t interval_us);
+  void see_row(Band& band, int y, const float* frame, const Interval& interval);
   bool rests(Row& row, std::size_t first, const float* frame) const;
-  void cross(Band& band, int y, const float* frame, float before, double interval_us);
-  std::size_t add_noise(Band& band, int y, double interval_us);
+  void cross(Band& band, int y, const float* frame, float before, const Interval& interval);
+  std::size_t add_noise(Band& band, int y, const Interval& interval);
   double noise_gap(Random& random) const;
   void blind(Band& band, std::size_t first, int y);
   PixelRow pixels(std::size_t first) const;
