@@ -60,7 +60,9 @@ class Path:
         """Position, size and angle at a time, as `at`."""
         return Pose(*(float(track[0]) for track in self.poses(np.array([t_us]))))
 
-    def poses(self, t_us: NDArray[np.generic]) -> tuple[NDArray[np.float64], ...]:
+    def poses(
+        self, t_us: NDArray[np.uint64] | NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], ...]:
         """x, y, scale and angle at N times, float64 [N] each."""
         tracks = ((self.x, 0.0), (self.y, 0.0), (self.scale, 1.0), (self.angle, 0.0))
         return tuple(

@@ -8,10 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from benchmarks.event_statistics import REAL, simulated, statistics
 from tests.reference import simulate as reference
 
 from saccade.camera import _native
 from saccade.camera.errors import SaccadeError
+from saccade.camera.recordings import open_recording
 from saccade.camera.simulate import (
     DARK,
     Path,
@@ -354,3 +356,15 @@ def test_a_path_that_leads_nowhere_is_refused(t, x):
 def test_integers_that_are_no_bytes_are_no_image():
     with pytest.raises(SaccadeError, match="int64"):
         log_intensity(np.full((4, 4), 255))
+
+
+@pytest.mark.parametrize("name", ["nmnist", "boxes"])
+def test_events_are_like_those_of_real_sensors(shared_data, name):
+    with open_recording(shared_data / "recordings" / REAL[name]) as recording:
+        real = statistics(list(recording.packets()), recording.width, recording.height)
+    ours = simulated(name)
+    assert ours["on"] == pytest.approx(real["on"], abs=0.05)
+    assert ours["same"] == pytest.approx(real["same"], abs=0.13)
+    assert ours["busiest"] == pytest.approx(real["busiest"], abs=0.12)
+    assert ours["active"] == pytest.approx(real["active"], rel=0.4)
+    assert 1 / 2.5 < ours["pace"] / real["pace"] < 2.5
