@@ -188,11 +188,9 @@ void EventSimulator::cross(Band& band, int y, const float* frame, float before,
   std::uint16_t* hits = band.hits.data();
   std::size_t n = 0;
 #ifdef SACCADE_X86
-  n = wide_ ? find_crossings_avx2(frame, now, after, width(), hits)
-            : find_crossings(frame, now, after, 0, width(), hits);
-#else
-  n = find_crossings(frame, now, after, 0, width(), hits);
+  if (wide_) n = find_crossings_avx2(frame, now, after, width(), hits);
 #endif
+  if (!wide_) n = find_crossings(frame, now, after, 0, width(), hits);
   for (std::size_t k = 0; k < n; ++k) {
     const std::size_t x = hits[k];
     const float begin = now.light[x] - now.memory[x] + before * now.on[x];
