@@ -160,7 +160,8 @@ class VideoRecording(FileRecording):
 
 
 def _import_opencv(path: str) -> Any:
-    # Damage is told in one line by us: FFmpeg's own are for its developers.
+    # Damage is told in one line by us: their own are for their developers.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     try:
         return importlib.import_module("cv2")

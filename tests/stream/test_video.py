@@ -100,6 +100,14 @@ def test_what_is_no_video_has_no_video_settings(model, tmp_path):
     refused(command("convert", recording, tmp_path / "o.npz", "--sensor", "noise_hz=1"), "no video")
 
 
+def test_a_video_that_cannot_be_opened_is_one_line(tmp_path):
+    path = write_video(tmp_path / "video.mp4", moving_square(20))
+    path.write_bytes(path.read_bytes()[:3000])
+    done = command("inspect", path)
+    refused(done, "cannot be opened")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_a_video_in_chunks_has_no_loop(model, video):
     with pytest.raises(SaccadeError, match="loop: "):
         Pipeline(video, model=model, loop=True)
