@@ -323,6 +323,20 @@ class DeviceRunner:
 def cuda_runner(device: int) -> DeviceRunner: ...
 def host_runner(device: HostDevice) -> DeviceRunner: ...
 
+class LightImage:
+    def __init__(self, light: NDArray[np.float32]) -> None: ...
+    def show(
+        self,
+        a0: float,
+        a1: float,
+        a2: float,
+        a3: float,
+        a4: float,
+        a5: float,
+        fill: float,
+        out: NDArray[np.float32],
+    ) -> None: ...
+
 class Simulator:
     def __init__(
         self,
@@ -334,23 +348,20 @@ class Simulator:
         refractory_us: int,
         leak_hz: float,
         noise_hz: float,
+        noise_in_light: float,
+        dark: float,
         seed: int,
+        settled: bool,
+        threads: int,
     ) -> None: ...
-    def step(
-        self, log_frame: NDArray[np.float32], t_us: int
-    ) -> tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint16], NDArray[np.bool_]]: ...
-
-def warp(
-    image: NDArray[np.float32],
-    a0: float,
-    a1: float,
-    a2: float,
-    a3: float,
-    a4: float,
-    a5: float,
-    fill: float,
-    out: NDArray[np.float32],
-) -> None: ...
+    def step(self, log_frame: NDArray[np.float32], t_us: int) -> _Columns: ...
+    def look(
+        self,
+        image: LightImage,
+        affines: NDArray[np.float64],
+        fill: float,
+        times_us: NDArray[np.uint64],
+    ) -> _Columns: ...
 
 # t uint64 [N] us, x uint16 [N], y uint16 [N], on bool [N]
 _Columns = tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint16], NDArray[np.bool_]]

@@ -49,6 +49,7 @@ from saccade.stream.options import (
     Scores,
     ScoresName,
     Seconds,
+    SensorText,
     ServerKey,
     Smooth,
     Stride,
@@ -56,6 +57,8 @@ from saccade.stream.options import (
     Text,
     To,
     Unknown,
+    VideoEvents,
+    VideoThreshold,
     Vote,
     Window,
 )
@@ -168,6 +171,9 @@ def run(
     record: Record = None,
     record_folder: RecordFolder = None,
     realtime: Realtime = False,
+    video_events: VideoEvents = None,
+    video_threshold: VideoThreshold = None,
+    sensor: SensorText = None,
 ) -> None:
     """Label a recording or a live source, and publish the labels."""
     from saccade.stream.run import RunOptions, run_source
@@ -217,6 +223,9 @@ def run(
         record=record,
         record_folder=record_folder,
         realtime=realtime,
+        video_events=video_events.value if video_events else None,
+        video_threshold=video_threshold,
+        sensor=sensor,
     )
     several = len(sources) > 1
     dropped = run_cameras(options, sources, stream or ()) if several else run_source(options)

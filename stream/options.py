@@ -197,6 +197,36 @@ Realtime = Annotated[
     ),
 ]
 
+
+class VideoEventsName(str, Enum):
+    """Values of --video-events."""
+
+    rgb = "rgb"
+    gray = "gray"
+    simulated = "simulated"
+
+
+VideoEvents = Annotated[
+    Optional[VideoEventsName],  # noqa: UP007
+    typer.Option(
+        "--video-events",
+        help="Of a video: differences of its frames, rgb or gray, in chunks of 16; or a simulated "
+        "sensor's. [default: rgb; to convert: simulated]",
+    ),
+]
+VideoThreshold = Annotated[
+    Optional[float],  # noqa: UP007
+    typer.Option(help="Of rgb and gray: a difference above so many of 255 fires. [default: 10]"),
+]
+SensorText = Annotated[
+    Text,
+    typer.Option(
+        "--sensor",
+        metavar="KEY=VALUE,...",
+        help="Of a simulated sensor: threshold_on=0.2,noise_hz=1 and so on.",
+    ),
+]
+
 Roi = Annotated[
     Text,
     typer.Option(metavar="X,Y,W,H", help="Only events of this region, in pixels."),

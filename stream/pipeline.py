@@ -16,6 +16,7 @@ from saccade.camera.frames import FrameKind
 from saccade.camera.recordings import Recording
 from saccade.camera.slicing import Window
 from saccade.camera.sources import SourceError
+from saccade.camera.video import VideoSpec
 from saccade.engines.choose import engine_for
 from saccade.engines.engine import Engine
 from saccade.engines.labels import LabelBank
@@ -75,6 +76,7 @@ class Pipeline:
         filters: FilterSpec | None = None,
         max_rate: float | None = None,
         realtime: bool = False,
+        video: VideoSpec | None = None,
         report: Report = silent,
     ) -> None:
         """Opens the source and loads the model.
@@ -114,6 +116,8 @@ class Pipeline:
             filters: which events frames are made of; windows of time stay where all put them.
             max_rate: events per second beyond which whole slices are dropped (`RateLimit`).
             realtime: of a live source, the capture goes before all threads without priority.
+            video: how a video becomes events; by default the differences of its frames, in chunks
+                of 16 where neither window, count nor stride is given (`camera.video`).
             report: told how far an engine's build is, which takes minutes with TensorRT.
 
         Raises:
@@ -132,6 +136,8 @@ class Pipeline:
             max_rate,
             frames,
             realtime,
+            video,
+            frame,
         )
         scoring = make_scoring(top, scores, unknown, smooth, vote, template)
         self.model = model if isinstance(model, Model) else load_model(model)

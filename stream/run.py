@@ -23,6 +23,7 @@ from saccade.stream.recordings import Recordings
 from saccade.stream.settings import parse_filters, parse_geometry
 from saccade.stream.signals import Signals
 from saccade.stream.sinks import Sink, open_sinks
+from saccade.stream.video import parse_video
 from saccade.stream.wire import new_run_id
 from saccade.stream.work import shown_work
 
@@ -80,6 +81,9 @@ class RunOptions:
     record: str | None = None
     record_folder: str | None = None
     realtime: bool = False
+    video_events: str | None = None
+    video_threshold: float | None = None
+    sensor: str | None = None
 
 
 def run_source(options: RunOptions) -> int:
@@ -162,6 +166,7 @@ def pipeline_settings(options: RunOptions, report: Report) -> dict[str, Any]:
         ),
         "max_rate": None if options.max_rate is None else parse_rate(options.max_rate),
         "realtime": options.realtime,
+        "video": parse_video(options.video_events, options.video_threshold, options.sensor),
         "engine": options.engine,
         "precision": options.precision,
         "batch": options.batch,

@@ -26,6 +26,7 @@ from saccade.camera.sources.connection import Connection, ConnectionEndedError
 from saccade.camera.sources.evt3_stream import Evt3Stream
 from saccade.camera.sources.sim_link import END, HEAD_BYTES, unpack_head
 from saccade.camera.sources.sim_options import SimOptions, read_options
+from saccade.camera.sources.sim_scenes import read_image
 from saccade.camera.sources.uri import SourceUri
 
 _START_S = 60.0  # of the process: it makes its bytes first
@@ -35,6 +36,8 @@ _MODULE = "saccade.camera.sources.sim_camera"
 def open_sim(uri: SourceUri) -> SimSource:
     """Starts a virtual camera and opens it."""
     options = read_options(uri)
+    if options.scene == "image":
+        read_image(options.path)  # what is wrong with it is told here, not by the camera
     source = SimSource(uri.text, options)
     try:
         source.start()

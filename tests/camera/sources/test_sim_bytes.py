@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from saccade.camera import _native
+from saccade.camera.errors import SaccadeError
 from saccade.camera.events import Packet
 from saccade.camera.formats.evt3_words import clock_words
+from saccade.camera.sources import open_source
 from saccade.camera.sources.sim_bytes import HIGH_US, Loop
-from saccade.camera.sources.sim_options import read_options
+from saccade.camera.sources.sim_options import MOTIONS, read_options
+from saccade.camera.sources.sim_scenes import film
 from saccade.camera.sources.uri import SourceUri
 
 WIDTH, HEIGHT = 64, 48
@@ -84,3 +87,26 @@ def test_the_same_seed_is_the_same_scene() -> None:
 
     assert content("rate=100k&seed=3") == content("rate=100k&seed=3")
     assert content("rate=100k&seed=3") != content("rate=100k&seed=4")
+
+
+@pytest.mark.parametrize("motion", MOTIONS)
+def test_an_image_moves_as_it_is_told(tmp_path, motion: str) -> None:
+    pillow = pytest.importorskip("PIL.Image")
+    pixels = np.random.default_rng(1).integers(0, 255, (48, 64), dtype=np.uint8)
+    pillow.fromarray(pixels).save(tmp_path / "image.png")
+    options = read_options(
+        SourceUri(f"sim://image?path={tmp_path}/image.png&motion={motion}&size=64x48")
+    )
+    packet = film(options, 50_000)
+    assert len(packet) == 50_000
+    assert np.all(np.diff(packet.t.astype(np.int64)) >= 0)
+    assert 0.4 < packet.on.mean() < 0.6
+    assert len(np.unique(packet.y.astype(int) * 64 + packet.x)) > 0.8 * 64 * 48
+
+
+def test_an_image_that_is_none_is_told_before_the_camera_starts(tmp_path) -> None:
+    pytest.importorskip("PIL.Image")
+    (tmp_path / "image.png").write_bytes(b"no image")
+    for name, says in (("image.png", "no image that Pillow reads"), ("none.png", "No such file")):
+        with pytest.raises(SaccadeError, match=says):
+            open_source(f"sim://image?path={tmp_path}/{name}")
