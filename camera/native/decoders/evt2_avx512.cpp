@@ -45,10 +45,19 @@ SACCADE_AVX512 std::size_t Evt2Decoder::count_avx512(const std::uint8_t* words, 
       const std::size_t left = n_words - i;
       const auto there = static_cast<__mmask16>(left < 16 ? (1u << left) - 1 : 0xffff);
       const Fields f(words + 4 * i, there, last);
+      // A branch, so that the next words need not wait for what these are.
+      if (f.events == 0xffff && n + 16 <= most_events) {
+        least = _mm512_min_epu32(least, f.low);
+        most = _mm512_max_epu32(most, f.low);
+        runs.add(f.xy, f.on);
+        n += 16;
+        i += 16;
+        continue;
+      }
       const auto m = static_cast<unsigned>(__builtin_ctz(~unsigned{f.events}));
       const auto taken = static_cast<__mmask16>((1u << m) - 1);
+      if (m == 0) break;
       if (n + m > most_events) {  // the slice ends within these 64 us
-        if (m == 0) break;
         const std::uint64_t lo = time | _mm512_mask_reduce_min_epu32(taken, f.low) >> 26;
         const std::uint64_t hi = time | _mm512_mask_reduce_max_epu32(taken, f.low) >> 26;
         if (!to.takes(lo, hi, n + m)) break;
@@ -58,7 +67,7 @@ SACCADE_AVX512 std::size_t Evt2Decoder::count_avx512(const std::uint8_t* words, 
       n += m;
       i += m;
       if (m < 16) {
-        if (m > 0) runs.add(f.xy, f.on, m);
+        runs.add(f.xy, f.on, m);
         break;
       }
       runs.add(f.xy, f.on);
