@@ -89,12 +89,13 @@ bool DatDecoder::counts_wide(const SliceCounter& to) const {
   return avx512_ && width_ > 0 && height_ > 0 && to.counters().takes_sixteens();
 }
 
-std::size_t DatDecoder::count_wide(const std::uint8_t* records, std::size_t n, SliceCounter& to) {
 #ifdef SACCADE_X86
-  if (counts_wide(to) && clock_.started()) return count_avx512(records, n, to);
-#endif
-  return 0;
+std::size_t DatDecoder::count_wide(const std::uint8_t* records, std::size_t n, SliceCounter& to) {
+  return counts_wide(to) && clock_.started() ? count_avx512(records, n, to) : 0;
 }
+#else
+std::size_t DatDecoder::count_wide(const std::uint8_t*, std::size_t, SliceCounter&) { return 0; }
+#endif
 
 EventColumns DatDecoder::decode(const std::uint8_t* bytes, std::size_t n_bytes) {
   if (n_pending_ > 0) {
