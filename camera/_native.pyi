@@ -517,17 +517,18 @@ class _Decoder:
     @property
     def damage(self) -> tuple[str, int] | None: ...
 
-class _EvtDecoder(_Decoder):
-    @property
-    def triggers(self) -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint8]]:
-        """t us, id and value of the triggers that the last `decode` met, those with a time."""
-
+class _CountingDecoder(_Decoder):
     def count(self, data: _Bytes, slices: SliceCounter) -> int:
         """Counts the events of the next bytes until a slice is due; the bytes that it took.
 
         Releases the GIL. Raises ValueError where a slice is due already, or where the frames are of
         a smaller sensor.
         """
+
+class _EvtDecoder(_CountingDecoder):
+    @property
+    def triggers(self) -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint8]]:
+        """t us, id and value of the triggers that the last `decode` met, those with a time."""
 
 class Evt2Decoder(_EvtDecoder):
     """Prophesee EVT2.
@@ -584,7 +585,7 @@ class EsKind(enum.Enum):
     atis = 1
     colour = 2
 
-class EsDecoder(_Decoder):
+class EsDecoder(_CountingDecoder):
     """Event Stream. dropped: out_of_bounds. skipped: exposures (of an ATIS)."""
 
     def __init__(self, width: int, height: int, kind: EsKind) -> None: ...
@@ -625,7 +626,7 @@ class Evt21Decoder(_EvtDecoder):
 
     def __init__(self, width: int, height: int, legacy: bool) -> None: ...
 
-class DatDecoder(_Decoder):
+class DatDecoder(_CountingDecoder):
     """Prophesee DAT of version 1 or 2, from the first record on.
 
     The 32-bit time wraps after 71 min 35 s: a fall by more than half of that is a wrap.

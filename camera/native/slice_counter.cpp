@@ -23,6 +23,22 @@ CountedSlice SliceRules::take() {
   return slice;
 }
 
+namespace {
+
+TimeRange time_range(const std::uint64_t* t, std::size_t n) {
+#ifdef SACCADE_X86
+  if (has_avx512()) return time_range_avx512(t, n);
+#endif
+  TimeRange range{t[0], t[0]};
+  for (std::size_t i = 1; i < n; ++i) {
+    range.lo = std::min(range.lo, t[i]);
+    range.hi = std::max(range.hi, t[i]);
+  }
+  return range;
+}
+
+}  // namespace
+
 void SliceCounter::resume() {
   if (goes_on()) return;
   const std::size_t from = left_from_, n = left_.size - from;
@@ -65,11 +81,7 @@ std::size_t SliceCounter::add(const std::uint64_t* t, const std::uint16_t* x,
   const auto* polarity = reinterpret_cast<const std::uint8_t*>(on);
   for (std::size_t i = 0; i < n;) {
     const std::size_t m = std::min(kPiece, n - i);
-    std::uint64_t lo = t[i], hi = t[i];
-    for (std::size_t j = i; j < i + m; ++j) {
-      lo = std::min(lo, t[j]);
-      hi = std::max(hi, t[j]);
-    }
+    const auto [lo, hi] = time_range(t + i, m);
     if (takes(lo, hi, m)) {
       counters_.add(x + i, y + i, polarity + i, m);
       took(lo, hi, m);

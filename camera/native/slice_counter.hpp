@@ -17,6 +17,12 @@ struct CountedSlice {
   std::uint64_t restarts;        // of the grid so far
 };
 
+struct TimeRange {
+  std::uint64_t lo, hi;
+};
+
+TimeRange time_range_avx512(const std::uint64_t* t, std::size_t n);
+
 // Where slices end. The rules are those of TimeSlicer and CountSlicer (camera/slicing.py) for
 // slices that follow each other without gap or overlap; the tests hold them against each other.
 class SliceRules {
@@ -51,6 +57,10 @@ class SliceRules {
   bool takes(std::uint64_t lo, std::uint64_t hi, std::uint64_t n) const {
     if (!begun_ || n >= room()) return false;
     return window_ == 0 || (hi < end() && std::max(newest_, hi) - lo <= kReset);
+  }
+  // How many events with such times it takes, whatever their order.
+  std::uint64_t most(std::uint64_t lo, std::uint64_t hi) const {
+    return takes(lo, hi, 0) ? room() - 1 : 0;
   }
   void took(std::uint64_t lo, std::uint64_t hi, std::uint64_t n) {
     newest_ = std::max(newest_, hi);

@@ -128,6 +128,10 @@ DECODERS: dict[str, Callable[[int, int], Any]] = {
     "evt3": _native.Evt3Decoder,
     "evt21": lambda w, h: _native.Evt21Decoder(w, h, False),
     "evt21_legacy": lambda w, h: _native.Evt21Decoder(w, h, True),
+    "dat": lambda w, h: _native.DatDecoder(w, h, 2),
+    "dat1": lambda w, h: _native.DatDecoder(w, h, 1),
+    "es": lambda w, h: _native.EsDecoder(w, h, _native.EsKind.dvs),
+    "es_colour": lambda w, h: _native.EsDecoder(w, h, _native.EsKind.colour),
 }
 
 
@@ -157,6 +161,15 @@ def count(
     return found + take_due(slices, frames.spec.size)
 
 
+def in_bursts(t: np.ndarray, seed: int) -> Packet:
+    """Events at these times, five side by side in a row, as sensors send them: cells are shared."""
+    rng, step = np.random.default_rng(seed), np.arange(len(t))
+    x = rng.integers(0, WIDTH - 5, len(t))[step // 5] + step % 5
+    y = np.sort(rng.integers(0, HEIGHT, len(t)))
+    on = rng.random(len(t)) < 0.9
+    return Packet(t.astype(np.uint64), x.astype(np.uint16), y.astype(np.uint16), on)
+
+
 def words_of(kind: str, seed: int) -> bytes:
     """Valid words with some that are not, and times that rise, fall and leap."""
     rng = np.random.default_rng(seed)
@@ -166,7 +179,15 @@ def words_of(kind: str, seed: int) -> bytes:
     if kind == "evt3":
         data = evt3_words(n, seed)
     elif kind == "evt2":
-        data = evt2_words(n, seed)
+        data = evt2_words(n, seed) if seed % 2 else encode.evt2(in_bursts(t, seed))
+    elif kind.startswith("dat"):
+        x_bits, y_bits = (14, 14) if kind == "dat" else (9, 8)
+        near = in_bursts(t, seed)
+        words = near.x | near.y.astype(np.uint32) % (1 << y_bits) << x_bits
+        words |= near.on.astype(np.uint32) << (x_bits + y_bits)
+        data = np.stack([t % (1 << 32), words], 1).astype("<u4").tobytes()
+    elif kind.startswith("es"):
+        data = bytes(rng.integers(0, 256, 3)) + encode.es(in_bursts(t, seed), HEIGHT)
     else:
         near = np.sort(events.x % 40).astype(np.uint16)  # some in one word
         made = Packet(t.astype(np.uint64), near, (t % 7).astype(np.uint16), events.on)
