@@ -37,17 +37,21 @@ def encode(engine: Engine, words: LiveWords, frames: Iterable[Framed]) -> Iterat
     the thread that makes frames has just been woken, and would hold it for longer than a copy.
     """
     label = Labelling(engine, words)
-    channels = [memoryview(channel).cast("B") for channel in engine.input[0]]
-    output = memoryview(engine.output[0])
+    same = engine.input.dtype == np.float32  # else each number is rounded on its way
+    channels = [channel.data.cast("B") for channel in engine.input[0] if same]
+    output = engine.output[0].data
     embedding = np.empty_like(engine.output[0])
     for framed in frames:
         started = time.perf_counter_ns()
         label.prepare()
-        frame = memoryview(framed.frame).cast("B")
-        for channel in channels:
-            channel[:] = frame
+        if same:
+            frame = framed.frame.data.cast("B")
+            for channel in channels:
+                channel[:] = frame
+        else:
+            engine.input[0] = framed.frame
         engine.run(1)
-        memoryview(embedding)[:] = output
+        embedding.data[:] = output
         encoded_ns = time.perf_counter_ns()
         ranked = label(embedding, framed.timed.cut.t_end_us)
         ended_ns = time.perf_counter_ns()
