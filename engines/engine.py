@@ -12,6 +12,8 @@ from saccade.camera.errors import SaccadeError
 
 #: The most frames of one run: more would only keep the first of them waiting.
 MAX_BATCH = 8
+#: What a run that may fall behind opens its engine for, unless told otherwise.
+USUAL_BATCH = 4
 
 
 class EngineError(SaccadeError):

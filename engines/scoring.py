@@ -55,14 +55,17 @@ class LabelScorer:
             raise LabelError(f"scores {scores!r}: must be softmax or cosine")
         if unknown is not None:
             _check_unknown(unknown, scores, bank)
+        if bank.cache is not None and scores == "cosine":
+            raise LabelError("scores cosine: labels that remember examples have none; use softmax")
         self.bank = bank
         self._top, self._unknown, self._softmax = top, unknown, scores == "softmax"
+        self._scale = float(scale)
         # One call and one thread: in numpy it is a dozen, and BLAS would wait for all cores.
         self._native = _native.Scorer(
             np.ascontiguousarray(bank.embeddings),
             bank.starts.astype(np.int64),
             bank.names,
-            float(scale) if self._softmax else 0.0,
+            float(scale) if self._softmax and bank.cache is None else 0.0,
         )
         self._group_names, self._by_group, self._group_starts = _groups(bank)
 
@@ -71,6 +74,8 @@ class LabelScorer:
 
         Equal scores keep the bank's order.
         """
+        if self.bank.cache is not None:
+            return self._rank(self.bank.names, self.scores(embedding))
         labels, values = self._native.best(embedding, self._top)
         if self._unknown is not None:
             return self._with_unknown(labels, values)
@@ -80,12 +85,20 @@ class LabelScorer:
         """The same for the bank's groups; a label that is in none stands for itself."""
         merge = np.add if self._softmax else np.maximum
         scores = merge.reduceat(self.scores(embedding)[self._by_group], self._group_starts)
-        order, values = _native.best(scores, self._top)
-        return self._with_unknown(tuple(self._group_names[i] for i in order), tuple(values))
+        return self._rank(self._group_names, scores)
 
     def scores(self, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
         """The score of every label, float32 [len(bank.names)], in the bank's order."""
-        return self._native.scores(embedding)
+        scores = self._native.scores(embedding)
+        if (cache := self.bank.cache) is None:
+            return scores
+        logits = self._scale * scores + cache.logits(embedding[np.newaxis], len(scores))[0]
+        shares = np.exp(logits - np.max(logits))
+        return (shares / np.sum(shares)).astype(np.float32)
+
+    def _rank(self, names: tuple[str, ...], scores: NDArray[np.float32]) -> Ranking:
+        order, values = _native.best(scores, self._top)
+        return self._with_unknown(tuple(names[i] for i in order), tuple(values))
 
     def _with_unknown(self, labels: tuple[str, ...], values: tuple[float, ...]) -> Ranking:
         """The best labels, behind "unknown" where the first is below the threshold."""
