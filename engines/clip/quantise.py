@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from saccade.engines.clip.blocks import Attention
+from saccade.engines.clip.blocks import Attention, Block
 from saccade.engines.clip.config import Transformer
 from saccade.engines.clip.export import LIMITS, ExportError, cosine, write_onnx
 from saccade.engines.clip.vit import VisionTower
@@ -32,9 +32,8 @@ class _FusedAttention(nn.Module):
     split, transposes and copies in between, which one thread does however many there are.
     """
 
-    def __init__(self, attention: nn.Module) -> None:
+    def __init__(self, attention: Attention) -> None:
         super().__init__()
-        assert isinstance(attention, Attention)
         self.heads = attention.heads
         self.weight = nn.Parameter(attention.in_proj_weight.detach().t().contiguous())
         self.bias, self.out_proj = attention.in_proj_bias, attention.out_proj
@@ -87,9 +86,10 @@ def write_int8(
         ExportError: whatever stays, it is below the limit.
     """
     fused = copy.deepcopy(tower)
-    blocks = fused.transformer.resblocks
-    for block in list(blocks)[:-1]:  # the last one has queries of one token
-        block.attn = _FusedAttention(block.attn)
+    blocks = list(fused.transformer.resblocks)
+    for block in blocks[:-1]:  # the last one has queries of one token
+        assert isinstance(block, Block)
+        block.add_module("attn", _FusedAttention(block.attn))
     with tempfile.TemporaryDirectory(prefix=".int8.", dir=path.parent) as work:
         source = Path(work) / "fused.onnx"
         write_onnx(fused, frames[:2], source, names, space)
