@@ -166,7 +166,9 @@ def _write_encoder(
         _say(report, half, check_file(half, frames, export.wanted, "fp16"))
     if "int8" in precisions:
         small = folder / encoder_file("int8")
-        found, kept = write_int8(path, small, arch.vision, frames, export.wanted)
+        found, kept = write_int8(
+            tower, small, _FRAME, arch.vision, frames, export.wanted, weights.space
+        )
         _say(report, small, found, f", {kept} in float32" if kept else "")
 
 
