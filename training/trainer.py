@@ -131,6 +131,8 @@ class Trainer:
             SaccadeError: a sample cannot be read, the loss is no number any more, or a checkpoint
                 cannot be written.
         """
+        if self.step == self.steps:  # only the export was missing
+            return self._validate()
         figures: dict[str, float] = {}
         metrics = Metrics(self.folder, self.step) if self._processes.first else None
         loader = training_batches(self.task.samples, self._order, self.task.config.train.workers)
@@ -147,7 +149,7 @@ class Trainer:
         finally:
             if metrics is not None:
                 metrics.close()
-        return figures or self._validate()
+        return figures
 
     def _train_on(self, batch: Batch) -> dict[str, float]:
         """One step, and a checkpoint where one is due; gives its figures."""
