@@ -28,12 +28,14 @@ def train(objective: Objective, config_path: Path, out: Path, *, resume: bool) -
     config = read_config(config_path, objective)
     with processes() as here:
         model = out / "model"
-        _make_folder(out, config, here, resume=resume)
+        _check_folder(out, resume=resume)
         clip = load_clip(config.model)
         trainer = Trainer(_task(objective, config, clip), out, here)
         if resume:
             trainer.resume()
+        here.wait()  # all have looked, and found nothing wrong
         if here.first:
+            _make_folder(out, config)
             print(_summary(trainer, here), file=sys.stderr)
         figures = trainer.run()
         if here.first:
@@ -45,16 +47,16 @@ def train(objective: Objective, config_path: Path, out: Path, *, resume: bool) -
         here.wait()
 
 
-def _make_folder(out: Path, config: Config, here: Processes, *, resume: bool) -> None:
+def _check_folder(out: Path, *, resume: bool) -> None:
     """Raises ConfigError where it would mix two trainings."""
     if (out / "model").exists():
         raise ConfigError(printable(f"{out / 'model'}: is trained already; name another --out"))
     if (out / "metrics.jsonl").exists() and not resume:
         what = f"{out}: holds a training; go on with it (--resume), or name another --out"
         raise ConfigError(printable(what))
-    here.wait()  # all have looked
-    if not here.first:
-        return
+
+
+def _make_folder(out: Path, config: Config) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
         (out / "config.toml").write_text(to_toml(msgspec.to_builtins(config)), encoding="utf-8")

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -47,7 +48,9 @@ class Metrics:
 
     def write(self, step: int, kind: str, values: Mapping[str, float]) -> None:
         """One line: the step, what the figures are of (`train`, `validation`), the figures."""
-        self._file.write(json.dumps({"step": step, "kind": kind, **values}) + "\n")
+        # JSON has no infinity, which the gradient of a step in fp16 may be: msgspec writes null.
+        line = msgspec.json.encode({"step": step, "kind": kind, **values}).decode()
+        self._file.write(line + "\n")
         self._file.flush()
         if self._board is not None:
             for name, value in values.items():

@@ -77,7 +77,9 @@ def processes() -> Iterator[Processes]:
     if count == 1:
         yield Processes(0, 1, device)
         return
-    distributed.init_process_group("nccl" if cuda else "gloo", timeout=_PATIENCE)
+    distributed.init_process_group(
+        "nccl" if cuda else "gloo", timeout=_PATIENCE, device_id=device if cuda else None
+    )
     try:
         yield Processes(distributed.get_rank(), count, device)
     finally:

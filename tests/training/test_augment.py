@@ -34,6 +34,11 @@ def test_a_shift_moves_what_stays_on_the_sensor():
     assert found.x.dtype == found.y.dtype == np.uint16
 
 
+def test_a_small_sensor_is_not_emptied_by_the_shift():
+    assert augment.shifts(640, 480) == augment.shifts(240, 180) == (20, 20)
+    assert augment.shifts(34, 34) == (4, 4)
+
+
 def test_noise_is_near_events_in_space_and_time():
     point = events(4000, 2, 2)
     point = type(point)(point.t, point.x * 0 + 60, point.y * 0 + 40, point.on)

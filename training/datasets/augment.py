@@ -1,6 +1,7 @@
 """What training does to events and to frames, as the released code of arXiv 2412.03093 does.
 
-Events: with probability 1/2 time runs backwards and polarities with it; a shift of up to 20 pixels;
+Events: with probability 1/2 time runs backwards and polarities with it; a shift of up to 20 pixels
+(of an eighth of the side, where that is less: on the 34 pixels of N-MNIST nothing would be left);
 100 to 5000 correlated noise events, each a copy of an event, moved by Gaussians of 1.5 pixels and
 1 ms. Frames: a crop of 45 to 100 % of the area, resized back, and with probability 1/2 a mirror.
 """
@@ -25,9 +26,14 @@ def augment_events(packet: Packet, width: int, height: int, rng: np.random.Gener
     """Flip in time, shift, noise, on a sensor of `width` x `height`; sorted by time."""
     if rng.random() < 0.5:
         packet = flip_time(packet)
-    dx, dy = (int(d) for d in rng.integers(-SHIFT, SHIFT + 1, 2))
+    dx, dy = (int(rng.integers(-most, most + 1)) for most in shifts(width, height))
     packet = shift(packet, dx, dy, width, height)
     return add_noise(packet, int(rng.integers(NOISE[0], NOISE[1] + 1)), width, height, rng)
+
+
+def shifts(width: int, height: int) -> tuple[int, int]:
+    """How far events are moved at most, right and down, in pixels."""
+    return min(SHIFT, width // 8), min(SHIFT, height // 8)
 
 
 def flip_time(packet: Packet) -> Packet:

@@ -34,7 +34,13 @@ class Item:
 
 
 class Samples:
-    """The samples of a data set, made when they are asked for. One thread at a time."""
+    """The samples of a data set, made when they are asked for. One thread at a time.
+
+    Attributes:
+        listing: what there is.
+        recipe: of the frames.
+        events: of a window; 0 where it has a length in time.
+    """
 
     def __init__(
         self,
@@ -66,7 +72,7 @@ class Samples:
         self._photo_size = photo_size
         self._simulation = simulation or SimulationConfig()
         self._frames = Frames(self.recipe, size)
-        self._events = data.events or KINDS[data.kind].events
+        self.events = 0 if data.window_us else data.events or KINDS[data.kind].events
         self._geometry = data.geometry or KINDS[data.kind].geometry
 
     def __len__(self) -> int:
@@ -104,4 +110,4 @@ class Samples:
             packet, width, height = read_events(sample.path, self._geometry)
         if self._data.window_us:
             return by_time(packet, self._data.window_us, rng), width, height
-        return by_count(packet, self._events, rng), width, height
+        return by_count(packet, self.events, rng), width, height
