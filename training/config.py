@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -310,6 +310,3 @@ def _check(config: Config, objective: Objective) -> None:
 
 def _error(path: Path, what: str) -> ConfigError:
     return ConfigError(printable(f"{path}: {what}"))
-
-
-KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -6,7 +6,7 @@ import contextlib
 import copy
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,6 +97,7 @@ class Trainer:
         )
         self._image = None if task.image is None else task.image.to(device)
         self._prompts = task.prompts.to(device)
+        self._held: Iterable[Batch] | None = None
         self._model: nn.Module = encoder
         if processes.count > 1:
             ids = [device] if device.type == "cuda" else None
@@ -140,30 +141,35 @@ class Trainer:
             with bar(self.step, self.steps, shown=self._processes.first) as advance:
                 while self.step < self.steps:
                     self._order.epoch, self._order.first_step = divmod(self.step, self._order.steps)
+                    began = time.perf_counter()
                     for batch in loader:
                         values = self._train_on(batch)
+                        samples = len(batch.labels) * self._processes.count
+                        values["samples_s"] = samples / (time.perf_counter() - began)
                         if metrics is not None:
                             metrics.write(self.step, "train", values)
+                        if self.step % self._order.steps == 0:
+                            figures = self._end_epoch(metrics) or figures
+                        self._save_if_due()
                         advance(values["loss"])
-                    figures = self._end_epoch(metrics) or figures
+                        began = time.perf_counter()
         finally:
             if metrics is not None:
                 metrics.close()
         return figures
 
     def _train_on(self, batch: Batch) -> dict[str, float]:
-        """One step, and a checkpoint where one is due; gives its figures."""
-        began = time.perf_counter()
+        """One step; gives its figures."""
         rate = self._schedule.rate(self.step)
         values = self.make_step(batch.to(self._processes.device), rate)
         self.step += 1
-        epoch_ends = self.step % self._order.steps == 0
-        if self._processes.first and (
-            epoch_ends or self.step % self.task.config.train.checkpoint_steps == 0
-        ):
+        return {**values, "lr": rate}
+
+    def _save_if_due(self) -> None:
+        """A checkpoint, once the figures of its step are written: none is lost with a kill."""
+        due = self.step % self.task.config.train.checkpoint_steps == 0
+        if self._processes.first and (due or self.step % self._order.steps == 0):
             save_checkpoint(self.folder / "checkpoints", self.state, self._stamp())
-        samples = len(batch.labels) * self._processes.count
-        return {**values, "lr": rate, "samples_s": samples / (time.perf_counter() - began)}
 
     def make_step(self, batch: Batch, rate: float) -> dict[str, float]:
         """Moves the weights by one batch of this process, at a learning rate.
@@ -249,7 +255,9 @@ class Trainer:
             scores = Scores(prompts.to(self._processes.device))
             encoder = self.encoder.eval()
             train = self.task.config.train
-            for batch in test_batches(samples, train.batch, train.workers):
+            if self._held is None:  # once: its workers take seconds to start
+                self._held = test_batches(samples, train.batch, train.workers)
+            for batch in self._held:
                 held = batch.to(self._processes.device)
                 with self._autocast():
                     features = encoder(held.frames)

@@ -92,6 +92,10 @@ class Frames:
             return maker.make([packet])
         return resized(capped(maker.count([packet]), self.recipe.kind, self.recipe.cap), self.size)
 
+    def release(self) -> None:
+        """Gives back the counters of every sensor."""
+        self._makers.clear()
+
 
 def capped(counts: NDArray[np.uint16], kind: FrameKind, cap: int) -> NDArray[np.float32]:
     """Counts uint16 [2, h, w] cut at `cap`, as a frame float32 [h, w] of kind paper or signed."""

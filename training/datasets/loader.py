@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, get_worker_info
 
 from saccade.training.datasets.samples import Item, Samples
 
@@ -44,10 +46,10 @@ class _Items(Dataset[Item]):
     """Samples by (epoch, index), so that workers, too, know the epoch."""
 
     def __init__(self, samples: Samples) -> None:
-        self._samples = samples
+        self.samples = samples
 
     def __getitem__(self, key: tuple[int, int]) -> Item:
-        return self._samples.item(key[1], key[0])
+        return self.samples.item(key[1], key[0])
 
 
 class Order(Sampler["list[tuple[int, int]]"]):
@@ -84,26 +86,34 @@ def _collate(items: list[Item]) -> Batch:
     )
 
 
-def training_batches(samples: Samples, order: Order, workers: int) -> DataLoader[Item]:
+def training_batches(samples: Samples, order: Order, workers: int) -> DataLoader[Batch]:
     """The batches of `order`; set its `epoch` and `first_step` before each pass."""
     return _loader(samples, order, workers)
 
 
-def test_batches(samples: Samples, batch: int, workers: int) -> DataLoader[Item]:
+def test_batches(samples: Samples, batch: int, workers: int) -> DataLoader[Batch]:
     """All samples in their order; the last batch may be smaller."""
     keys = [(0, k) for k in range(len(samples))]
     batches = [keys[k : k + batch] for k in range(0, len(keys), batch)]
     return _loader(samples, batches, workers)
 
 
-def _loader(samples: Samples, batches: object, workers: int) -> DataLoader[Item]:
+def _begin_worker(_: int) -> None:
+    """Lets a worker end without what nanobind would call leaked."""
+    info: Any = get_worker_info()
+    atexit.register(info.dataset.samples.release)
+
+
+def _loader(samples: Samples, batches: object, workers: int) -> DataLoader[Batch]:
     # Spawned, not forked: the parent has threads of torch and of ONNX Runtime.
-    return DataLoader(
+    loader: Any = DataLoader(
         _Items(samples),
         batch_sampler=batches,  # pyright: ignore[reportArgumentType]
         num_workers=workers,
         collate_fn=_collate,
         multiprocessing_context="spawn" if workers else None,
+        worker_init_fn=_begin_worker,
         pin_memory=torch.cuda.is_available(),
         persistent_workers=workers > 0,
     )
+    return loader

@@ -98,6 +98,10 @@ class Samples:
             photo = read_photo(sample.image, self._photo_size)
         return Item(frame, photo, sample.label)
 
+    def release(self) -> None:
+        """Gives back the counters that frames are made with; they are made again when needed."""
+        self._frames.release()
+
     def _read(
         self, sample: Sample, index: int, rng: np.random.Generator | None
     ) -> tuple[Packet, int, int]:
