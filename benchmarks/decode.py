@@ -13,8 +13,9 @@ saccade to columns t, x, y, on; the rivals to the arrays that they give.
 from __future__ import annotations
 
 import json
+import sys
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,12 @@ def rivals(names: tuple[str, ...], path: Path, python: str | None) -> dict[str, 
     return {name: [python, script, name, str(path), "1"] for name in names if python}
 
 
+def limits(name: str, path: Path) -> dict[str, list[str]]:
+    """The commands that only read a file, and only unfold it by its compression's library."""
+    kinds = ("reading", "unpacking") if name in ("aedat4-lz4", "aedat4-zstd") else ("reading",)
+    return {kind: [sys.executable, "-m", "benchmarks.limits", kind, str(path)] for kind in kinds}
+
+
 def memcpy_gb_s() -> float:
     """Bytes copied a second, 256 MiB at a time: the limit that a decoder works towards."""
     source = np.ones(256 << 20, np.uint8)
@@ -113,10 +120,13 @@ def measure(folder: Path, share: float, python: str | None, rounds: int) -> dict
 
 def _row(name: str, path: Path, commands: dict[str, list[str]], rounds: int) -> dict[str, Any]:
     """One file's figures; it is removed."""
-    row: dict[str, Any] = dict(compare(commands, rounds))
+    row: dict[str, Any] = dict(compare(commands | limits(name, path), rounds))
     if "failed" in row["saccade"]:
         raise SystemExit(f"{name}: {row['saccade']['failed']}")
     row["bytes_per_event"] = round(path.stat().st_size / row["saccade"]["events"], 2)
+    row["reading_gb_s"] = round(row.pop("reading")["mev_s"] / 1e3, 2)
+    if "unpacking" in row:
+        row["unpacking_mev_s"] = row.pop("unpacking")["mev_s"]
     # 13 bytes of columns written for each event, and the file's bytes read.
     rate = row["saccade"]["mev_s"] * 1e6
     row["gb_s"] = round(rate * (13 + row["bytes_per_event"]) / 1e9, 2)
@@ -140,11 +150,31 @@ def readme_table(record: dict[str, Any]) -> str:
     lines += [
         "",
         f"Million events per second of CPU time, to columns in memory, on {machine['cores']} cores "
-        f"({machine['cpu']}; memcpy {record['memcpy_gb_s']} GB/s). Smaller files of other formats, "
-        f"saccade / best rival (HDF5 with the start of its process): {', '.join(cells)}. "
-        "Made by `python -m benchmarks.decode --readme`.",
+        f"({machine['cpu']}; memcpy {record['memcpy_gb_s']} GB/s). {_bounds(record)} Smaller files "
+        "of other formats, saccade / best rival (HDF5 with the start of its process): "
+        f"{', '.join(cells)}. Made by `python -m benchmarks.decode --readme`.",
     ]
     return "\n".join(lines)
+
+
+def _bounds(record: dict[str, Any]) -> str:
+    """What no reader can beat, beside the figures that it bounds."""
+    sizes = record["scenes"].values()
+
+    def both(name: str, figure: Callable[[dict[str, Any]], float]) -> str:
+        return " and ".join(f"{figure(rows[name]):.0f}" for rows in sizes)
+
+    def reading(row: dict[str, Any]) -> float:
+        return row["reading_gb_s"] * 1e3 / row["bytes_per_event"]
+
+    def unpacking(row: dict[str, Any]) -> float:
+        return row["unpacking_mev_s"]
+
+    return (
+        f"Reading the file alone: dat {both('dat', reading)}, aedat4-none "
+        f"{both('aedat4-none', reading)}. Unfolding alone, by liblz4 and libzstd: "
+        f"{both('aedat4-lz4', unpacking)}, {both('aedat4-zstd', unpacking)}."
+    )
 
 
 def _cell(row: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Frames on a GPU in one call: builds for it, checks parity, looks for races, times, records.
+"""Frames and other arrays of a GPU in one call: builds, checks parity, looks for races, times.
 
     python -m benchmarks.gpu_frames [--build-only]
 

@@ -1,4 +1,4 @@
-"""Checks frames of a GPU against those of the CPU; every difference is an AssertionError.
+"""Checks arrays of a GPU against those of the CPU; every difference is an AssertionError.
 
 `python -m benchmarks.gpu_parity [--small]`; with --small it is short enough for compute-sanitizer.
 """
@@ -11,6 +11,7 @@ from itertools import pairwise, product
 
 import numpy as np
 
+from benchmarks.gpu_arrays import check_slice
 from benchmarks.gpu_driver import Array, Driver
 from benchmarks.scenes import HD, packets
 from saccade.camera import _native
@@ -104,6 +105,23 @@ def check_extremes(driver: Driver, n: int) -> None:
             check_frames(driver, p, 64, 48, FrameSpec("signed", 32, counting))
 
 
+def check_arrays(driver: Driver, small: bool, rng: np.random.Generator) -> int:
+    """Histograms, voxel grids and time surfaces; gives the number of checks."""
+    checks = 0
+    sizes = ((346, 260), (31, 17), (7, 300), (1, 1), (2048, 3), (3, 2048))
+    for width, height in sizes[1:2] if small else sizes:
+        for n in (0, 1, 3000) if small else (0, 1, 5, 300_000):
+            p = random_packet(n, width, height, rng)
+            checks += check_slice(driver, p, width, height)
+        equal = Packet(np.zeros_like(p.t), p.x, p.y, p.on)  # of the longest
+        checks += check_slice(driver, equal, width, height)
+    n = 70_000 if small else 10_000_000
+    one = np.full(n, 3, np.uint16)  # all at one pixel: counters that stop
+    p = Packet(np.arange(n, dtype=np.uint64), one, one, rng.random(n) < 0.7)
+    checks += check_slice(driver, p, 31, 17)
+    return checks if small else checks + check_slice(driver, scene(2_000_000), 1280, 720)
+
+
 def check_all(driver: Driver, small: bool) -> int:
     """Every check; gives their number."""
     rng, checks = np.random.default_rng(2), 0
@@ -114,6 +132,7 @@ def check_all(driver: Driver, small: bool) -> int:
             check_frames(driver, random_packet(n, width, height, rng), width, height, spec)
             checks += 1
     check_extremes(driver, 70_000 if small else 700_000)
+    checks += check_arrays(driver, small, rng)
     for source, bits in (("evt2", 32), ("evt3", 16)):
         for size in ((640, 480), (1280, 720), (1, 1)):
             n = 20_000 if small else 2_000_000

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from benchmarks.gpu_arrays import array_figures, torch_voxels
 from benchmarks.gpu_driver import Array, Driver
 from benchmarks.gpu_parity import pack, random_packet, scene
 from saccade.camera import _native
@@ -139,6 +140,8 @@ def main() -> None:
         for source in get_args(Words):
             record[f"{source}, scene, {counting}"] = word_figures(driver, p, source, counting)
     record["packed, scene, signed"] = packed_figures(driver, p, "sensor", "signed")
+    record["arrays, scene"] = array_figures(driver, p, WIDTH, HEIGHT)
+    record["torch, scene, voxel_grid"] = torch_voxels(driver, p, WIDTH, HEIGHT) or "not installed"
     record["torch, scene"] = torch_figures(driver, p)
     print(json.dumps(record))
 

@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -216,6 +216,72 @@ def host_frame_maker(
     slot_bytes: int,
 ) -> DeviceFrameMaker: ...
 
+class CudaForm(enum.Enum):
+    histogram = 0
+    voxels = 1
+    surface = 2
+
+class CudaValue(enum.Enum):
+    uint16 = 0
+    float32 = 1
+    float16 = 2
+
+class CudaSettings:
+    def __init__(
+        self,
+        form: CudaForm,
+        width: int,
+        height: int,
+        planes: int,
+        value: CudaValue,
+        normalise: bool = False,
+        measure: bool = False,
+        linear: bool = False,
+        tau_us: int = 1,
+        memory: bool = True,
+    ) -> None: ...
+
+class DeviceRepresentation:
+    """See saccade.camera.cuda_representations; address 0 is the accumulator's own array."""
+
+    def make(
+        self,
+        packets: list[_Columns],
+        begin_us: int,
+        end_us: int,
+        address: int,
+        stream: int,
+        graph: int = -1,
+    ) -> None: ...
+    def make_packed(
+        self,
+        events: object,
+        times: object | None,
+        begin_us: int,
+        end_us: int,
+        address: int,
+        stream: int,
+        graph: int = -1,
+    ) -> None: ...
+    def capture(self, address: int) -> int: ...
+    def address_of(self, out: object) -> int:
+        """Where a device's array of the accumulator's shape and type lies."""
+    def array(self) -> object: ...
+    def array_to_host(self, out: NDArray[Any], stream: int) -> None: ...
+    def tallies(self, stream: int) -> dict[str, int]: ...
+    def synchronise(self, stream: int) -> None: ...
+    @property
+    def stream(self) -> int: ...
+    @property
+    def device(self) -> tuple[int, int]: ...
+
+def cuda_representation(
+    device: int, settings: CudaSettings, slot_bytes: int
+) -> DeviceRepresentation: ...
+def host_representation(
+    device: HostDevice, settings: CudaSettings, slot_bytes: int
+) -> DeviceRepresentation: ...
+
 max_top: int  # labels that an embedding can get on a device
 
 class DeviceRunner:
@@ -298,11 +364,34 @@ def allow_simd(most: _Simd) -> None:
 def simd() -> _Simd:
     """The widest path that decoders made now take: what the processor has and was allowed."""
 
-def first_not_finite(rows: NDArray[np.float32]) -> int:
-    """The first row of float32 [N, D] with a nan or an infinity; -1 where all are finite."""
+class FiniteRows:
+    """Looks again and again at float32 [N, D], which must keep its place."""
 
-def softmax(scores: NDArray[np.float32], scale: float) -> None:
-    """softmax(scale * scores), in place; float32 [N]."""
+    def __init__(self, rows: NDArray[np.float32]) -> None: ...
+    def first_bad(self, n: int) -> int:
+        """The first of the first `n` rows with a nan or an infinity; -1 where all are finite."""
+
+class Scorer:
+    """Scores by rows float32 [N, D]; names[i] has those from starts[i] on, int64 [L], rising.
+
+    A score is the largest product of a label's rows with the embedding, or where `scale` is not 0,
+    softmax(scale * product) over the labels. Embeddings are float32 [D], finite.
+    """
+
+    def __init__(
+        self,
+        rows: NDArray[np.float32],
+        starts: NDArray[np.int64],
+        names: tuple[str, ...],
+        scale: float,
+    ) -> None: ...
+    def scores(self, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Of every label, float32 [L]."""
+
+    def best(
+        self, embedding: NDArray[np.float32], top: int
+    ) -> tuple[tuple[str, ...], tuple[float, ...]]:
+        """The names of the `top` highest scores, best first, equal ones in order; and these."""
 
 def best(scores: NDArray[np.float32], top: int) -> tuple[list[int], list[float]]:
     """Where the `top` highest of float32 [N] lie, best first, equal ones in order; and they."""
@@ -356,10 +445,13 @@ class WordCutter:
 class SliceCounter:
     """Counts events slice by slice: slices of `window_us`, or of `count` events where that is 0.
 
-    Its rules are those of `saccade.camera.slicing`, for slices without gap or overlap.
+    Its rules are those of `saccade.camera.slicing`, for slices without gap or overlap. Past
+    `most_empty` slices without an event, the windows leap to the next one.
     """
 
-    def __init__(self, maker: FrameMaker, window_us: int, count: int) -> None: ...
+    def __init__(
+        self, maker: FrameMaker, window_us: int, count: int, most_empty: int = 1000
+    ) -> None: ...
     def add(
         self,
         t: NDArray[np.uint64],
@@ -374,6 +466,12 @@ class SliceCounter:
 
     def finish(self) -> None:
         """No event follows: what is counted is due."""
+
+    def begin_anew(self) -> None:
+        """The clock of what follows begins anew: what is counted is due.
+
+        Raises ValueError where a slice is due already.
+        """
 
     def advance(self, t_us: int) -> None:
         """The clock has come to `t_us` without an event: windows that are over are due.
@@ -437,6 +535,13 @@ class Evt3Decoder(_EvtDecoder):
     """
 
     def __init__(self, width: int, height: int) -> None: ...
+    @property
+    def state(self) -> tuple[int, int, int, int, bool] | None:
+        """What the words so far have set for those to come; None before the first TIME_HIGH.
+
+        TIME_HIGH with its wraps, TIME_LOW, the row, x of the next vector's first bit (-1 before the
+        first of either), and that vector's polarity.
+        """
 
 class Aedat2Layout(enum.Enum):
     dvs128 = 0

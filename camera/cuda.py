@@ -8,7 +8,6 @@ a ring of pinned memory; an integrated GPU reads them where they are.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -17,11 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saccade.camera import _native
+from saccade.camera.accumulator import check_out
 from saccade.camera.cuda_device import (
     DeviceArray,
     DeviceFrame,
+    DeviceMaker,
+    FrameGraph,
     available,
     capsule_of,
+    graph_number,
+    open_on,
     why_unavailable,
 )
 from saccade.camera.errors import SaccadeError
@@ -64,14 +68,7 @@ class Added:
     late: int
 
 
-@dataclass(frozen=True, slots=True)
-class FrameGraph:
-    """A CUDA graph of one maker, under the maker's number for it: see `CudaFrameMaker.capture`."""
-
-    number: int
-
-
-class CudaFrameMaker:
+class CudaFrameMaker(DeviceMaker):
     """As `FrameMaker`, on a GPU; one thread at a time, and nothing is allocated after the start."""
 
     def __init__(
@@ -110,26 +107,32 @@ class CudaFrameMaker:
         self.spec, self.channels, self.half = spec, channels, half
         kind, counting = _native.FrameKind[spec.kind], _native.Counting[spec.counting]
         shape = (width, height, spec.size, kind, counting, spec.clamp, slot_bytes)
-        if isinstance(device, _native.HostDevice):
-            self._native = _native.host_frame_maker(device, *shape)
-        else:
-            reason = why_unavailable()
-            if reason is not None:
-                raise SaccadeError(f"frames on CUDA device {device}: {reason}")
-            self._native = _native.cuda_frame_maker(device, *shape)
-        self.stream = self._native.stream if stream is None else stream
-        # Arrays that kernels may still read: before a fifth piece, the first has been waited for.
-        self._in_use: deque[object] = deque(maxlen=4)
+        self._native = open_on(
+            device,
+            "frames",
+            lambda number: _native.cuda_frame_maker(number, *shape),
+            lambda host: _native.host_frame_maker(host, *shape),
+        )
+        super().__init__(self._native, stream)
 
     @property
-    def device(self) -> tuple[int, int]:
-        """DLPack's type and number of the device."""
-        return self._native.device
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, size, size), of every frame."""
+        return self.channels, self.spec.size, self.spec.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float16 or float32, of every frame."""
+        return np.dtype(np.float16 if self.half else np.float32)
 
     def make(self, packets: Iterable[Packet], out: Any = None) -> Any:
         """One frame of all events in `packets`; see `add` and `finish`."""
         self.add(packets)
-        return self.finish(out)
+        try:
+            return self.finish(out)
+        except BaseException:
+            self._native.clear(self.stream)  # what was counted belongs to no frame
+            raise
 
     def count(self, packets: Iterable[Packet]) -> NDArray[np.uint16]:
         """The counts alone, on the host: uint16 [2, rows, columns], OFF first."""
@@ -144,7 +147,7 @@ class CudaFrameMaker:
         Raises:
             TypeError, ValueError: a packet's columns are not what `Packet` says.
         """
-        number = -1 if graph is None else graph.number
+        number = graph_number(graph)
         try:
             for packet in packets:
                 self._native.add_packed(packet.x, packet.y, packet.on, self.stream, number)
@@ -207,7 +210,7 @@ class CudaFrameMaker:
         graph: FrameGraph | None,
     ) -> None:
         window = (begin, _FOREVER if end is None else end, again, self.stream)
-        number = -1 if graph is None else graph.number
+        number = graph_number(graph)
         kind = _native.CudaSource[source]
         if source != "packed" and _is_bytes(data):
             array = np.frombuffer(cast(bytes, data), np.uint8)
@@ -221,9 +224,9 @@ class CudaFrameMaker:
         """The frame of what was counted; the counters begin anew.
 
         Args:
-            out: None: into the maker's own frame. A NumPy array, float32 [size, size] in C order:
-                copied to the host. An array on the device, float16 or float32 [size, size] or
-                [C, size, size]: written there, on the maker's stream.
+            out: None: into the maker's own frame. A NumPy array in C order, of `shape` and `dtype`
+                or float32 [size, size]: copied to the host. An array on the device, float16 or
+                float32 [size, size] or [C, size, size]: written there, on the maker's stream.
 
         Returns:
             `out`, or a `DeviceFrame` when None.
@@ -237,12 +240,15 @@ class CudaFrameMaker:
         if not isinstance(out, np.ndarray):
             self._native.finish_array(capsule_of(out, self.stream), self.stream)
             return out
-        shape = (self.spec.size, self.spec.size)
-        frame = cast(NDArray[np.float32], out)
-        if frame.shape != shape or frame.dtype != np.float32 or not frame.flags.c_contiguous:
-            raise SaccadeError(f"out: must be float32 {list(shape)} in C order")
-        self._native.finish(0, 1, False, self.stream)
-        frame[:] = self._native.frame_to_host(1, False, self.stream)[0]
+        frame = cast(NDArray[Any], out)
+        if frame.ndim == 2:
+            check_out(frame, self.shape[1:], np.dtype(np.float32))
+            self._native.finish(0, 1, False, self.stream)
+            frame[:] = self._native.frame_to_host(1, False, self.stream)[0]
+        else:
+            check_out(frame, self.shape, self.dtype)
+            self._native.finish(0, self.channels, self.half, self.stream)
+            frame[:] = self._native.frame_to_host(self.channels, self.half, self.stream)
         return frame
 
     def finish_into(self, address: int, *, channels: int, half: bool) -> None:
@@ -267,14 +273,6 @@ class CudaFrameMaker:
         """The counters as they are now: uint16 [2, rows, columns], OFF first. Waits."""
         return self._native.counts(self.stream)
 
-    def synchronise(self) -> None:
-        """Waits for everything queued on the stream."""
-        self._native.synchronise(self.stream)
-
-    def _tallies(self, names: tuple[str, ...]) -> dict[str, int]:
-        found = self._native.tallies(self.stream)
-        return {name: found[name] for name in names}
-
     @property
     def added(self) -> Added:
         """What the last bytes held. Waits."""
@@ -289,16 +287,6 @@ class CudaFrameMaker:
     def skipped(self) -> dict[str, int]:
         """Words that were no events so far, by class, as the decoders count them. Waits."""
         return self._tallies(_SKIPPED)
-
-    @property
-    def saturated(self) -> int:
-        """Events so far that met a full counter (65535 of one polarity at one pixel). Waits."""
-        return self._tallies(("saturated",))["saturated"]
-
-    @property
-    def out_of_bounds(self) -> int:
-        """Events so far whose coordinates lay outside the sensor. Waits."""
-        return self._tallies(("out_of_bounds",))["out_of_bounds"]
 
 
 def _is_bytes(data: object) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saccade.camera import _native
+from saccade.camera.accumulator import HOST, check_out
 from saccade.camera.errors import SaccadeError
 from saccade.camera.events import MAX_SIDE, Packet
 
@@ -94,11 +95,9 @@ class FrameMaker:
             SaccadeError: `out` is not such an array.
             TypeError, ValueError: a packet's columns are not what `Packet` says, or not contiguous.
         """
-        shape = (self.spec.size, self.spec.size)
         if out is None:
-            out = np.empty(shape, np.float32)
-        elif out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous:
-            raise SaccadeError(f"out: must be float32 {list(shape)} in C order")
+            out = np.empty(self.shape, np.float32)
+        check_out(out, self.shape, self.dtype)
         self._add(packets)
         self.native.finish(out)
         return out
@@ -127,6 +126,11 @@ class FrameMaker:
     def dtype(self) -> np.dtype[np.float32]:
         """float32."""
         return np.dtype(np.float32)
+
+    @property
+    def device(self) -> tuple[int, int]:
+        """DLPack's type and number of the host."""
+        return HOST
 
     @property
     def saturated(self) -> int:

@@ -1,6 +1,7 @@
 """Slices as arrays for networks: histograms, voxel grids and time surfaces, beside the frames.
 
-Whatever turns a slice into an array is an `Accumulator`: `FrameMaker` is one, and these three:
+Whatever turns a slice into an array is an `Accumulator`: `FrameMaker` is one, these three, and
+their twins on a GPU (`saccade.camera.cuda_representations`):
 
     Histogram    uint16 or float32 [2, H, W]  events per pixel and polarity, OFF first
     VoxelGrid    float32 [B, H, W]            polarity, bilinear in time (Zhu et al. 2019)
@@ -13,46 +14,36 @@ what a slice touched is cleared: `view` costs what its events do, `make` writes 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from saccade.camera import _native
+from saccade.camera.accumulator import HOST, Accumulator, check_out
 from saccade.camera.errors import SaccadeError
 from saccade.camera.events import MAX_SIDE
 from saccade.camera.slicing import Slice
 
+__all__ = [
+    "MAX_BINS",
+    "MAX_TAU_US",
+    "Accumulator",
+    "Decay",
+    "Histogram",
+    "Interval",
+    "TimeSurface",
+    "VoxelGrid",
+]
+
 Interval = Literal["events", "window"]
 Decay = Literal["exponential", "linear"]
+Columns = tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint16], NDArray[np.bool_]]
 
 MAX_BINS = 255
 #: Longest `tau_us`: the ages of events are 31 bits of microseconds, and 17 tau of them count.
 MAX_TAU_US = 100_000_000
 _MAX_US = (1 << 64) - 1
-
-
-class Accumulator(Protocol):
-    """Turns slices of one sensor into arrays of one shape; one thread at a time."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Of every array."""
-        ...
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of every array."""
-        ...
-
-    @property
-    def out_of_bounds(self) -> int:
-        """Events so far whose coordinates lay outside the sensor."""
-        ...
-
-    def make(self, cut: Slice, /, out: Any = None) -> NDArray[Any]:
-        """The array of a slice: `out`, of `shape` and `dtype` in C order, or a new one."""
-        ...
 
 
 class _Representation:
@@ -77,6 +68,11 @@ class _Representation:
         return self._dtype
 
     @property
+    def device(self) -> tuple[int, int]:
+        """DLPack's type and number of the host."""
+        return HOST
+
+    @property
     def out_of_bounds(self) -> int:
         """Events so far whose coordinates lay outside the sensor."""
         return self._native.out_of_bounds
@@ -95,8 +91,7 @@ class _Representation:
         """
         if out is None:
             out = np.empty(self._shape, self._dtype)
-        elif out.shape != self._shape or out.dtype != self._dtype or not out.flags.c_contiguous:
-            raise SaccadeError(f"out: must be {self._dtype} {list(self._shape)} in C order")
+        check_out(out, self._shape, self._dtype)
         self._fill(cut, out)
         return out
 
@@ -133,7 +128,7 @@ class Histogram(_Representation):
         return self._native.saturated
 
     def _fill(self, cut: Slice, out: NDArray[Any] | None) -> None:
-        self._native.fill(_columns(cut), out)
+        self._native.fill(columns(cut), out)
 
 
 class VoxelGrid(_Representation):
@@ -171,21 +166,14 @@ class VoxelGrid(_Representation):
             SaccadeError: one of them is not what it may be.
         """
         super().__init__(bins, width, height)
-        if not 1 <= bins <= MAX_BINS:
-            raise SaccadeError(f"bins {bins}: must be from 1 to {MAX_BINS}")
-        if interval not in get_args(Interval):
-            raise SaccadeError(f"interval {interval!r}: unknown; use events or window")
-        self._interval, self._normalise = interval, normalise
+        check_voxels(bins, interval)
+        self._interval: Interval = interval
+        self._normalise = normalise
         self._native = _native.VoxelGrid(width, height, bins)
 
     def _fill(self, cut: Slice, out: NDArray[Any] | None) -> None:
-        begin, end = cut.t_begin_us, cut.t_end_us
-        if self._interval == "events":
-            packets = [packet for packet in cut if len(packet)]
-            begin = min((int(packet.t.min()) for packet in packets), default=0)
-            end = max((int(packet.t.max()) for packet in packets), default=0)
-        span = _microseconds(begin), _microseconds(end)
-        self._native.fill(_columns(cut), *span, self._normalise, out)
+        span = interval_of(cut, self._interval)
+        self._native.fill(columns(cut), *span, self._normalise, out)
 
 
 class TimeSurface(_Representation):
@@ -218,23 +206,48 @@ class TimeSurface(_Representation):
             SaccadeError: one of them is not what it may be.
         """
         super().__init__(2, width, height)
-        if not 1 <= tau_us <= MAX_TAU_US:
-            raise SaccadeError(f"tau {tau_us} us: must be from 1 us to {MAX_TAU_US // 10**6} s")
-        if decay not in get_args(Decay):
-            raise SaccadeError(f"decay {decay!r}: unknown; use exponential or linear")
+        check_surface(tau_us, decay)
         self._memory = memory
         self._native = _native.TimeSurface(width, height, decay == "linear", tau_us)
 
     def _fill(self, cut: Slice, out: NDArray[Any] | None) -> None:
-        columns = _columns(cut)
+        packets = columns(cut)
         if not self._memory:
             self._native.forget()
-        self._native.fill(columns, _microseconds(cut.t_end_us), out)
+        self._native.fill(packets, microseconds(cut.t_end_us), out)
 
 
-def _columns(cut: Slice) -> list[tuple[NDArray[Any], ...]]:
+def check_voxels(bins: int, interval: str) -> None:
+    """Raises SaccadeError where a voxel grid cannot be of these."""
+    if not 1 <= bins <= MAX_BINS:
+        raise SaccadeError(f"bins {bins}: must be from 1 to {MAX_BINS}")
+    if interval not in get_args(Interval):
+        raise SaccadeError(f"interval {interval!r}: unknown; use events or window")
+
+
+def check_surface(tau_us: int, decay: str) -> None:
+    """Raises SaccadeError where a time surface cannot be of these."""
+    if not 1 <= tau_us <= MAX_TAU_US:
+        raise SaccadeError(f"tau {tau_us} us: must be from 1 us to {MAX_TAU_US // 10**6} s")
+    if decay not in get_args(Decay):
+        raise SaccadeError(f"decay {decay!r}: unknown; use exponential or linear")
+
+
+def columns(cut: Slice) -> list[Columns]:
+    """t, x, y and on of each packet."""
     return [(packet.t, packet.x, packet.y, packet.on) for packet in cut]
 
 
-def _microseconds(t_us: int) -> int:
+def interval_of(cut: Slice, interval: Interval) -> tuple[int, int]:
+    """The first and the last moment of a slice's voxel grid, in us."""
+    begin, end = cut.t_begin_us, cut.t_end_us
+    if interval == "events":
+        packets = [packet for packet in cut if len(packet)]
+        begin = min((int(packet.t.min()) for packet in packets), default=0)
+        end = max((int(packet.t.max()) for packet in packets), default=0)
+    return microseconds(begin), microseconds(end)
+
+
+def microseconds(t_us: int) -> int:
+    """A time that the native core takes: from 0 to 2^64 - 1."""
     return min(max(t_us, 0), _MAX_US)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import functools
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
-from saccade.camera.errors import printable
+from saccade.engines.label_cache import LabelCache, join_caches
 from saccade.engines.templates import TemplateSet
 from saccade.engines.words import LabelError, Words, check_groups, word_key
 
@@ -40,6 +36,7 @@ class LabelBank:
         texts: the word that each row embeds; by default its name.
         templates: what each row's word was put into, None where that is not known.
         groups: names of labels by the name of their group; none is in two.
+        cache: examples of the labels that count beside the words, as `saccade teach` makes them.
 
     Raises:
         LabelError: they are not so.
@@ -53,6 +50,7 @@ class LabelBank:
     texts: tuple[str, ...] = ()
     templates: tuple[TemplateSet | None, ...] = ()
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    cache: LabelCache | None = None
 
     def __post_init__(self) -> None:
         self._fill()
@@ -72,6 +70,8 @@ class LabelBank:
             what = "embeddings are not L2-normalised"
         elif twice or lost:
             what = f"name {twice[0]!r} twice" if twice else f"alias of an unknown name {lost[0]!r}"
+        elif self.cache is not None:
+            what = self.cache.fault(len(self.names), shape[1])
         if what is not None:
             raise LabelError(f"not a label bank ({what}); make it again")
         check_groups(self.names, self.groups)
@@ -100,6 +100,17 @@ class LabelBank:
         """Of embeddings [N, dimension] with each label's nearest word, float32 [N, len(names)]."""
         each: NDArray[np.float32] = np.matmul(embeddings, np.transpose(self.embeddings))
         return np.maximum.reduceat(each, self.starts, axis=1)
+
+    def logits(self, embeddings: NDArray[np.float32], scale: float) -> NDArray[np.float32]:
+        """What softmax takes: scale * cosine and what examples add, float32 [N, len(names)]."""
+        found = self.cosines(embeddings) * np.float32(scale)
+        if self.cache is not None:
+            found += self.cache.logits(embeddings, len(self.names))
+        return found
+
+    def with_cache(self, cache: LabelCache) -> LabelBank:
+        """The same words with these examples."""
+        return dataclasses.replace(self, cache=cache)
 
     def check_space(self, space: str, dimension: int, what: str) -> None:
         """Raises LabelError, naming both, unless `what` is of this bank's space and dimension."""
@@ -133,6 +144,7 @@ class LabelBank:
             self.texts + other.texts,
             self.templates + other.templates,
             groups,
+            join_caches(self.cache, other.cache, len(self.names)),
         )
 
     def find(self, word: str) -> tuple[int, ...]:
@@ -178,6 +190,7 @@ class LabelBank:
             texts=tuple(self.texts[row] for row in chosen),
             templates=tuple(self.templates[row] for row in chosen),
             groups=words.groups,
+            cache=self.cache and self.cache.select({self.rows[r]: i for r, i in chosen.items()}),
         )
 
     def _unknown(self, words: Sequence[str]) -> str:
@@ -204,26 +217,9 @@ class LabelBank:
         Raises:
             LabelError: it cannot be written.
         """
-        sets = [*dict.fromkeys(made for made in self.templates if made)]
-        fields = {
-            "names": self.names,
-            "aliases": self.aliases,
-            "rows": self.rows,
-            "texts": self.texts,
-            "template_sets": sets,
-            "templates": [sets.index(made) if made else -1 for made in self.templates],
-            "groups": self.groups,
-        }
-        metadata = {key: msgspec.json.encode(value).decode() for key, value in fields.items()}
-        data = save({"embeddings": self.embeddings}, {**metadata, "space": self.space})
-        part = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            part.write_bytes(data)
-            part.replace(path)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            what = printable(f"label bank {path}: {error.strerror}")
-            raise LabelError(f"{what}; name a file that can be written") from None
+        from saccade.engines.bank_files import write_bank  # which makes banks itself
+
+        write_bank(self, path)
 
     @staticmethod
     def load(path: Path) -> LabelBank:
@@ -232,46 +228,9 @@ class LabelBank:
         Raises:
             LabelError: not such a file, or what it holds is no bank.
         """
-        try:
-            with cast(Any, safe_open)(str(path), framework="numpy") as file:
-                metadata: dict[str, str] = file.metadata() or {}
-                tensor = file.get_slice("embeddings")
-                # Others (bfloat16, float8) numpy may not know, and a number alone is no array.
-                if tensor.get_dtype() != "F32" or not tensor.get_shape():
-                    raise ValueError(f"{tensor.get_dtype()} {tensor.get_shape()} embeddings")
-                embeddings = np.ascontiguousarray(file.get_tensor("embeddings"), np.float32)
-            return _bank(metadata, embeddings)
-        except LabelError as error:
-            raise LabelError(f"{printable(str(path))}: {error}") from None
-        except FileNotFoundError:
-            what = f"label bank {path}: no such file; make one with `saccade labels make`"
-            raise LabelError(printable(what)) from None
-        except (SafetensorError, KeyError, IndexError, ValueError, OSError) as error:
-            what = printable(f"no {error}" if isinstance(error, KeyError) else str(error))
-            raise LabelError(
-                f"{printable(str(path))}: not a label bank ({what}); copy it again"
-            ) from None
+        from saccade.engines.bank_files import read_bank
 
-
-def _bank(metadata: dict[str, str], embeddings: NDArray[np.float32]) -> LabelBank:
-    """The bank of a file's metadata, in which all but `names` and `space` may be missing."""
-
-    def read(key: str, type: Any, default: str) -> Any:
-        return msgspec.json.decode(metadata.get(key, default), type=type)
-
-    names = msgspec.json.decode(metadata["names"], type=tuple[str, ...])
-    sets = read("template_sets", tuple[TemplateSet, ...], "[]")
-    made = read("templates", tuple[int, ...], "[]")
-    return LabelBank(
-        names,
-        embeddings,
-        metadata["space"],
-        read("aliases", dict[str, str], "{}"),
-        read("rows", tuple[int, ...], "[]"),
-        read("texts", tuple[str, ...], "[]"),
-        tuple(sets[i] if i >= 0 else None for i in made),
-        read("groups", dict[str, tuple[str, ...]], "{}"),
-    )
+        return read_bank(path)
 
 
 def _in_order(rows: Sequence[int], names: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -77,8 +77,8 @@ class SummaryFile:
             raise self._error(error) from None
         self._part = part
 
-    def write(self, summary: Summary) -> None:
-        """Writes the summary; nothing where there is no file to write.
+    def write(self, summary: Summary | Mapping[str, Summary]) -> None:
+        """Writes the summary, or those of several streams; nothing where there is no file to write.
 
         Raises:
             SaccadeError: the disk is full, or the folder went away.

@@ -15,7 +15,7 @@ from saccade.camera.frames import FrameMaker, FrameSpec
 from saccade.camera.fused import SliceFramer, make_framer
 from saccade.camera.recordings import Recording, open_recording
 from saccade.camera.seeking import Section
-from saccade.camera.slicing import Slicer, TimeSlicer, Window
+from saccade.camera.slicing import LIVE_LEAP_US, Slicer, TimeSlicer, Window
 from saccade.camera.sources import is_source, open_live
 from saccade.camera.word_slices import SliceCutter, words_of
 from saccade.engines.engine import DeviceEngine, Engine
@@ -108,6 +108,24 @@ class Opened:
     replay: SliceSource
     frames_note: str
     capture: Capture | None = None
+
+
+def is_live(source: object) -> bool:
+    """Whether this names or is a live source, rather than a recording."""
+    return isinstance(source, Capture) or (isinstance(source, str) and is_source(source))
+
+
+def frames_at_once(batch: int | None, drops: bool) -> int | None:
+    """What an engine is opened for: `batch`, and 1 where nothing is dropped, at speed max.
+
+    There each frame is run alone, so that a recording gives the same numbers every time.
+
+    Raises:
+        SaccadeError: more were asked for there.
+    """
+    if not drops and batch not in (None, 1):
+        raise SaccadeError(f"batch {batch}: at speed max frames are run one by one; leave it out")
+    return batch if drops else 1
 
 
 def open_source(
@@ -224,11 +242,13 @@ def _open_live(
         if capture is not source:
             origin.close()
         raise
+    slicer = plan.slicer
+    if isinstance(slicer, TimeSlicer):
+        slicer.limit_leaps(LIVE_LEAP_US)
     # Where slices keep no events, a burst costs no memory.
     framer: SliceFramer | None = None
     if chosen is None and isinstance(maker, FrameMaker):
-        framer = make_framer(maker, plan.slicer)
-    slicer = plan.slicer
+        framer = make_framer(maker, slicer)
     grid = (slicer.window_us, slicer.stride_us) if isinstance(slicer, TimeSlicer) else None
     sieve = Sieve(chosen, plan.limit, on_drop)
     live = LiveSlices(capture, framer or KeepingCutter(slicer, chosen), grid, sieve, on_torn)

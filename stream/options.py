@@ -55,6 +55,15 @@ Precision = Annotated[
 ]
 
 
+Batch = Annotated[
+    Optional[int],  # noqa: UP007
+    typer.Option(
+        help="Frames, up to 8, that the engine may take at once where several wait. "
+        "[default: 4, with TensorRT 1]"
+    ),
+]
+
+
 class FramesName(str, Enum):
     """Values of --frames."""
 
@@ -169,7 +178,15 @@ Record = Annotated[
     typer.Option(
         "--record",
         metavar="FILE",
-        help="Record the live source meanwhile, as .aedat4; FILE.json lists what is missing.",
+        help="Record the live source meanwhile, as .aedat4 or .raw; FILE.json lists its gaps.",
+    ),
+]
+RecordFolder = Annotated[
+    Text,
+    typer.Option(
+        metavar="DIR",
+        help="With --control: clients may record the live source into new files of this folder, "
+        "and nowhere else. [default: they may not]",
     ),
 ]
 Realtime = Annotated[

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import threading
 from collections.abc import Iterator
 from typing import Any, Literal, cast
 
@@ -29,6 +30,16 @@ COMPRESSIONS: tuple[Compression, ...] = ("none", "lz4", "lz4", "zstd", "zstd")
 PACKET_LIMIT = 24 << 20
 _STEP = 2 << 20
 _WINDOW_LIMIT = 8 << 20  # what every zstd decoder should allow (RFC 8878); dv writes smaller ones
+
+
+class _Decompressors(threading.local):
+    """One for each thread, which none may share: making one takes as long as a small packet."""
+
+    def __init__(self) -> None:
+        self.whole = zstandard.ZstdDecompressor()
+
+
+_decompressors = _Decompressors()
 
 
 class TooLargeError(ValueError):
@@ -72,11 +83,12 @@ def _unpack_zstd(data: bytes | memoryview, limit: int) -> bytes | memoryview:
         stated = zstandard.frame_content_size(data)
         if stated > limit:
             raise TooLargeError
-        decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_LIMIT)
         if stated >= 0:
+            whole = _decompressors.whole
             with contextlib.suppress(zstandard.ZstdError):
-                return zstandard.ZstdDecompressor().decompress(data, allow_extra_data=False)
-            zstandard.ZstdDecompressor().decompress(data)  # raises, if the first frame is damaged
+                return whole.decompress(data, allow_extra_data=False)
+            whole.decompress(data)  # raises, if the first frame is damaged
+        decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_LIMIT)
         with decompressor.stream_reader(data, read_across_frames=True) as reader:
             return _gathered(iter(lambda: reader.read(_STEP), b""), limit)
     except zstandard.ZstdError as error:

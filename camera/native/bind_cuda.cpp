@@ -63,21 +63,10 @@ void add_words(DeviceFrameMaker& self, Source source, In<std::uint8_t> bytes, st
   self.add_words(source, bytes.data(), bytes.size(), Window{begin, end, again}, stream, graph);
 }
 
-template <typename Array>
-void check_device(DeviceFrameMaker& self, const Array& array) {
-  auto& device = self.device();
-  if (array.device_type() != device.kind() || array.device_id() != device.ordinal()) {
-    throw Error("the array lies on DLPack device (" + std::to_string(array.device_type()) + ", " +
-                std::to_string(array.device_id()) + "), the frames on (" +
-                std::to_string(device.kind()) + ", " + std::to_string(device.ordinal()) +
-                "); copy it there first");
-  }
-}
-
 // Words or packed events on the maker's device: uint16 [N] for EVT3, uint32 [N] for the others.
 void add_array(DeviceFrameMaker& self, Source source, const Anywhere& array, std::uint64_t begin,
                std::uint64_t end, bool again, Stream stream, int graph) {
-  check_device(self, array);
+  check_device(self.device(), array, "frames");
   const auto code = static_cast<std::uint8_t>(nb::dlpack::dtype_code::UInt);
   const int bits = source == Source::kEvt3 ? 16 : 32;
   if (array.dtype().code != code || array.dtype().bits != bits || array.ndim() != 1 ||
@@ -95,7 +84,7 @@ void finish(DeviceFrameMaker& self, std::uintptr_t address, std::uint32_t channe
 
 // float16 or float32 [size, size], or [1 or 3, size, size], on the maker's device.
 Output output_of(DeviceFrameMaker& self, const Target& array) {
-  check_device(self, array);
+  check_device(self.device(), array, "frames");
   const auto code = static_cast<std::uint8_t>(nb::dlpack::dtype_code::Float);
   const std::size_t n = array.ndim(), size = self.size();
   const std::size_t channels = n == 3 ? array.shape(0) : 1;

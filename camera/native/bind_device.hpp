@@ -22,3 +22,15 @@ inline std::unique_ptr<saccade::cuda::Device> cuda_device(int ordinal) {
                              std::to_string(ordinal));
 #endif
 }
+
+// `made`: what is made on the device.
+template <typename Array>
+void check_device(const saccade::cuda::Device& device, const Array& array, const char* made) {
+  if (array.device_type() == device.kind() && array.device_id() == device.ordinal()) return;
+  const auto named = [](int kind, int ordinal) {
+    return "(" + std::to_string(kind) + ", " + std::to_string(ordinal) + ")";
+  };
+  throw saccade::cuda::Error(
+      "the array lies on DLPack device " + named(array.device_type(), array.device_id()) +
+      ", the " + made + " on " + named(device.kind(), device.ordinal()) + "; copy it there first");
+}

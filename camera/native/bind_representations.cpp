@@ -4,10 +4,9 @@
 #include <nanobind/stl/optional.h>
 
 #include <optional>
-#include <utility>
 #include <vector>
 
-#include "representations.hpp"
+#include "bind_columns.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -17,41 +16,14 @@ using saccade::VoxelGrid;
 namespace {
 
 template <typename T>
-using In = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-template <typename T>
 using Out = nb::ndarray<T, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 template <typename T>
 using MaybeOut = std::optional<Out<T>>;
 using Unlocked = nb::call_guard<nb::gil_scoped_release>;
 
-struct Columns {
-  In<std::uint64_t> t;
-  In<std::uint16_t> x, y;
-  In<bool> on;
-};
-
-// The columns (t, x, y, on) of all packets, checked before an event of any is taken.
-std::vector<Columns> checked(const nb::list& packets) {
-  std::vector<Columns> all;
-  for (nb::handle item : packets) {
-    const auto packet = nb::cast<nb::tuple>(item);
-    Columns c;
-    if (packet.size() != 4 || !nb::try_cast(packet[0], c.t, false) ||
-        !nb::try_cast(packet[1], c.x, false) || !nb::try_cast(packet[2], c.y, false) ||
-        !nb::try_cast(packet[3], c.on, false))
-      throw nb::type_error("t, x, y and on must be contiguous uint64, uint16, uint16 and bool");
-    if (c.t.size() != c.x.size() || c.x.size() != c.y.size() || c.x.size() != c.on.size())
-      throw nb::value_error("t, x, y and on must have one length");
-    all.push_back(std::move(c));
-  }
-  return all;
-}
-
 template <typename Self>
 void add(Self& self, const std::vector<Columns>& packets) {
-  for (const Columns& c : packets)
-    self.add({c.t.data(), c.x.data(), c.y.data(),
-              reinterpret_cast<const std::uint8_t*>(c.on.data()), c.x.size()});
+  for (const Columns& c : packets) self.add(c.view());
 }
 
 template <typename T>

@@ -5,6 +5,7 @@ namespace nb = nanobind;
 
 void bind_aedat(nb::module_& m);
 void bind_cuda(nb::module_& m);
+void bind_cuda_representations(nb::module_& m);
 void bind_decoders(nb::module_& m);
 void bind_evt(nb::module_& m);
 void bind_encoders(nb::module_& m);
@@ -30,7 +31,8 @@ NB_MODULE(_native, m) {
   bind_encoders(m);
   bind_filters(m);
   bind_frames(m);
-  bind_cuda(m);    // after the frames, whose kinds it takes
+  bind_cuda(m);  // after the frames, whose kinds it takes
+  bind_cuda_representations(m);
   bind_runner(m);  // and after the devices
   bind_hdf5(m);
   bind_plain(m);

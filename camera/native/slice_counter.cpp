@@ -8,13 +8,13 @@ CountedSlice SliceRules::take() {
   const bool any = end_ > first_, by_time = window_ != 0;
   CountedSlice slice{};
   slice.t_begin = by_time ? begin_ : lo_;
-  slice.t_end = by_time ? begin_ + window_ : hi_ + 1;
+  slice.t_end = by_time ? end() : after(hi_, 1);
   slice.t_last = any ? hi_ : slice.t_end;
   slice.first = first_;
   slice.last = end_;
   slice.restarts = restarts_;
   empty_ = any ? 0 : empty_ + 1;
-  begin_ += window_;
+  begin_ = after(begin_, window_);
   first_ = end_;
   lo_ = kNever;
   hi_ = 0;
@@ -48,6 +48,15 @@ void SliceRules::advance(std::uint64_t t) {
   newest_ = t;
   empty_ = 0;  // silence that passes is no leap of the clock
   window_is_over();
+}
+
+void SliceRules::begin_anew() {
+  if (!begun_ || window_ == 0) return;
+  if (end_ > first_) {
+    why_ = Due::kRestart;
+  } else {
+    restart();
+  }
 }
 
 std::size_t SliceCounter::add(const std::uint64_t* t, const std::uint16_t* x,
@@ -98,8 +107,8 @@ bool SliceRules::stops_at(std::uint64_t t) {
 }
 
 bool SliceRules::window_is_over() {
-  if (newest_ < begin_ + window_) return false;
-  if (end_ == first_ && empty_ >= kMostEmpty) {
+  if (newest_ < begin_ || newest_ - begin_ < window_) return false;
+  if (end_ == first_ && empty_ >= most_empty_) {
     ++restarts_;
     begin_ += (newest_ - begin_) / window_ * window_;
     empty_ = 0;

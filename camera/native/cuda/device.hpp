@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "labels.hpp"
+#include "slices.hpp"
 
 namespace saccade::cuda {
 
@@ -38,6 +39,8 @@ class Device {
   virtual void copy(void* to, const void* from, std::size_t bytes, Stream stream) = 0;
   virtual void zero(void* at, std::size_t bytes, Stream stream) = 0;
   virtual void launch(Launch what, const Problem& p, const Output& out, Stream stream) = 0;
+  // A step from slices to histograms, voxel grids or time surfaces.
+  virtual void represent(const Step& step, const Plan& plan, Stream stream) = 0;
   // The labels of `embedded`, by the vocabulary that lies in memory of the device.
   virtual void label(const Vocabulary* vocabulary, const Embedded& embedded, Stream stream) = 0;
   virtual void synchronise(Stream stream) = 0;

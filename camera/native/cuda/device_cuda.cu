@@ -7,6 +7,7 @@
 #include "device.hpp"
 #include "finalise.hpp"
 #include "kernels.hpp"
+#include "represent.hpp"
 
 namespace saccade::cuda {
 namespace {
@@ -59,6 +60,38 @@ __global__ void __launch_bounds__(kThreads)
   __shared__ Raw<Labelling> shared;
   DeviceBlock block = this_block();
   label(block, shared.get(), *vocabulary, embedded);
+}
+
+__global__ void __launch_bounds__(kThreads, 4) measure_kernel(const Plan plan) {
+  __shared__ Raw<Gathered> shared;
+  DeviceBlock block = this_block();
+  measure(block, shared.get(), plan);
+}
+
+template <Form kForm>
+__global__ void __launch_bounds__(kThreads, 4) gather_kernel(const Plan plan) {
+  __shared__ Raw<Gathered> shared;
+  DeviceBlock block = this_block();
+  gather<kForm>(block, shared.get(), plan);
+}
+
+__global__ void __launch_bounds__(kThreads, 4) tally_kernel(const Plan plan) {
+  __shared__ Raw<Gathered> shared;
+  DeviceBlock block = this_block();
+  tally(block, shared.get(), plan);
+}
+
+template <Form kForm>
+__global__ void __launch_bounds__(kThreads, 4) finish_kernel(const Plan plan, const Target to) {
+  __shared__ Raw<Gathered> shared;
+  DeviceBlock block = this_block();
+  finish<kForm>(block, shared.get(), plan, to);
+}
+
+__global__ void __launch_bounds__(kThreads, 4)
+    rebase_kernel(const Plan plan, const std::uint32_t shift) {
+  DeviceBlock block = this_block();
+  rebase(block, plan, shift);
 }
 
 // Makes the device current for a scope, and then the one that was.
@@ -180,6 +213,28 @@ class CudaDevice : public Device {
     check(cudaPeekAtLastError(), "launch a kernel");
   }
 
+  void represent(const Step& step, const Plan& plan, Stream stream) override {
+    const OnDevice on(ordinal_);
+    const cudaStream_t s = native(stream);
+    switch (step.stage) {
+      case Stage::kMeasure:
+        measure_kernel<<<blocks_, kThreads, 0, s>>>(plan);
+        break;
+      case Stage::kTally:
+        tally_kernel<<<blocks_, kThreads, 0, s>>>(plan);
+        break;
+      case Stage::kRebase:
+        rebase_kernel<<<blocks_, kThreads, 0, s>>>(plan, step.shift);
+        break;
+      case Stage::kGather:
+      case Stage::kFinish:
+        if (plan.form == Form::kHistogram) represent<Form::kHistogram>(step, plan, s);
+        if (plan.form == Form::kVoxels) represent<Form::kVoxels>(step, plan, s);
+        if (plan.form == Form::kSurface) represent<Form::kSurface>(step, plan, s);
+    }
+    check(cudaPeekAtLastError(), "launch a kernel");
+  }
+
   void label(const Vocabulary* vocabulary, const Embedded& embedded, Stream stream) override {
     const OnDevice on(ordinal_);
     const std::uint32_t blocks = embedded.rows * kLabelBlocks;
@@ -233,6 +288,15 @@ class CudaDevice : public Device {
   }
 
  private:
+  template <Form kForm>
+  void represent(const Step& step, const Plan& plan, cudaStream_t s) const {
+    if (step.stage == Stage::kGather) {
+      gather_kernel<kForm><<<blocks_, kThreads, 0, s>>>(plan);
+    } else {
+      finish_kernel<kForm><<<blocks_, kThreads, 0, s>>>(plan, step.to);
+    }
+  }
+
   static constexpr std::uint32_t kBlocksEach = 4;  // blocks a multiprocessor runs at once
 
   const int ordinal_;

@@ -7,6 +7,7 @@
 #include "device.hpp"
 #include "finalise.hpp"
 #include "kernels.hpp"
+#include "represent.hpp"
 
 namespace saccade::cuda {
 namespace {
@@ -70,6 +71,18 @@ class HostDevice : public Device {
     }
   }
 
+  void represent(const Step& step, const Plan& plan, Stream) override {
+    if (capturing_) return;
+    switch (plan.form) {
+      case Form::kHistogram:
+        return represent<Form::kHistogram>(step, plan);
+      case Form::kVoxels:
+        return represent<Form::kVoxels>(step, plan);
+      case Form::kSurface:
+        return represent<Form::kSurface>(step, plan);
+    }
+  }
+
   void label(const Vocabulary* vocabulary, const Embedded& embedded, Stream) override {
     if (capturing_) return;
     Labelling shared;
@@ -96,6 +109,29 @@ class HostDevice : public Device {
   void forget_graphs() override { graphs_.clear(); }
 
  private:
+  template <Form kForm>
+  void represent(const Step& step, const Plan& plan) {
+    Gathered shared;
+    for (HostBlock block : order(blocks_)) {
+      switch (step.stage) {
+        case Stage::kMeasure:
+          measure(block, shared, plan);
+          break;
+        case Stage::kGather:
+          gather<kForm>(block, shared, plan);
+          break;
+        case Stage::kTally:
+          tally(block, shared, plan);
+          break;
+        case Stage::kFinish:
+          cuda::finish<kForm>(block, shared, plan, step.to);
+          break;
+        case Stage::kRebase:
+          rebase(block, plan, step.shift);
+      }
+    }
+  }
+
   std::vector<HostBlock> order(std::uint32_t count) {
     std::vector<HostBlock> blocks;
     for (std::uint32_t i = 0; i < count; ++i) {

@@ -41,11 +41,9 @@ Problem problem_of(const FrameSettings& s) {
 
 DeviceFrameMaker::DeviceFrameMaker(std::unique_ptr<Device> device, const FrameSettings& settings,
                                    std::size_t slot_bytes)
-    : device_(std::move(device)), problem_(problem_of(settings)), slot_bytes_(slot_bytes) {
+    : device_(std::move(device)), problem_(problem_of(settings)), ring_(*device_, slot_bytes) {
   if (problem_.grid.width > kMaxSide || problem_.grid.height > kMaxSide)
     throw Error("a sensor of more than 2048 pixels a side does not fit packed events");
-  if (slot_bytes == 0 || slot_bytes % 64 != 0 || slot_bytes > (std::size_t{1} << 28))
-    throw Error("a slot must have a multiple of 64 bytes, at most 2^28");
   Memory& m = problem_.memory;
   const std::size_t cells = std::size_t{problem_.grid.cells()} * 4;
   m.status = static_cast<Status*>(device_->allocate(sizeof(Status)));
@@ -54,14 +52,8 @@ DeviceFrameMaker::DeviceFrameMaker(std::unique_ptr<Device> device, const FrameSe
   }
   m.wraps = static_cast<std::uint32_t*>(device_->allocate(cells));
   m.spans = device_->allocate(device_->blocks() * sizeof(Evt3::Span));
-  chunks_ = static_cast<Chunk*>(device_->map(kSlots * sizeof(Chunk)));
-  m.chunks = chunks_;
-  m.n_chunks = kSlots;
-  ring_ = static_cast<std::uint8_t*>(device_->map(kSlots * slot_bytes));
-  device_ring_ = ring_;
-  if (!device_->integrated()) {
-    device_ring_ = static_cast<std::uint8_t*>(device_->allocate(kSlots * slot_bytes));
-  }
+  m.chunks = ring_.heads();
+  m.n_chunks = Ring<Chunk>::kSlots;
   status_ = static_cast<Status*>(device_->map(sizeof(Status)));
   host_counts_ = static_cast<std::uint32_t*>(device_->map(cells));
   const std::size_t pixels = std::size_t{size()} * size();
@@ -96,23 +88,10 @@ Axis DeviceFrameMaker::upload(int in, int out) {
   return made;
 }
 
-// The next slot, once what was in it has been counted.
-std::uint8_t* DeviceFrameMaker::take_slot() {
-  const auto slot = static_cast<std::uint32_t>(tick_ % kSlots);
-  if (tick_ >= kSlots) device_->wait(slot);
-  return ring_ + slot * slot_bytes_;
-}
-
-// Writes the head of the piece that run() is about to count; `bytes` of it lie in the slot.
+// Sends the head of the piece that run() is about to count; `bytes` of it lie in the slot.
 void DeviceFrameMaker::send(Chunk chunk, std::size_t bytes, Stream stream) {
-  const std::size_t slot = tick_ % kSlots;
-  if (chunk.data == nullptr) {
-    chunk.data = device_ring_ + slot * slot_bytes_;
-    if (!device_->integrated() && bytes > 0) {
-      device_->copy(device_ring_ + slot * slot_bytes_, ring_ + slot * slot_bytes_, bytes, stream);
-    }
-  }
-  chunks_[slot] = chunk;
+  if (chunk.data == nullptr) chunk.data = ring_.there();
+  ring_.send(chunk, bytes, stream);
 }
 
 void DeviceFrameMaker::launch(Source source, Stream stream) {
@@ -136,8 +115,7 @@ void DeviceFrameMaker::run(Source source, Stream stream, int graph) {
   } else {
     device_->replay(static_cast<std::size_t>(graph), stream);
   }
-  device_->mark(static_cast<std::uint32_t>(tick_ % kSlots), stream);
-  ++tick_;
+  ring_.pass(stream);
 }
 
 void DeviceFrameMaker::check_graph(Source source, int graph, std::size_t bytes) const {
@@ -145,8 +123,8 @@ void DeviceFrameMaker::check_graph(Source source, int graph, std::size_t bytes) 
   if (graph < 0 || static_cast<std::size_t>(graph) >= graphs_.size() ||
       graphs_[static_cast<std::size_t>(graph)] != source)
     throw Error("no graph of this number was captured for this kind of input");
-  if (bytes > slot_bytes_) {
-    throw Error("a graph takes one piece of at most " + std::to_string(slot_bytes_) +
+  if (bytes > ring_.slot_bytes()) {
+    throw Error("a graph takes one piece of at most " + std::to_string(ring_.slot_bytes()) +
                 " bytes, not " + std::to_string(bytes) + "; make the slots longer");
   }
 }
@@ -155,12 +133,9 @@ void DeviceFrameMaker::add_packed(const std::uint16_t* x, const std::uint16_t* y
                                   const std::uint8_t* on, std::size_t n, Stream stream, int graph) {
   check_graph(Source::kPacked, graph, 4 * n);
   for (std::size_t i = 0; i < n || (n == 0 && graph != kNoGraph);) {
-    auto* const events = reinterpret_cast<std::uint32_t*>(take_slot());
-    const std::size_t end = std::min(n, i + slot_bytes_ / 4);
-    for (std::size_t k = i; k < end; ++k) {
-      const std::uint32_t outside = (x[k] | y[k]) >= kMaxSide ? kOutside : 0;
-      events[k - i] = (x[k] & 0x7ffu) | (y[k] & 0x7ffu) << 11 | (on[k] ? 1u << 22 : 0) | outside;
-    }
+    auto* const events = reinterpret_cast<std::uint32_t*>(ring_.take());
+    const std::size_t end = std::min(n, i + ring_.slot_bytes() / 4);
+    for (std::size_t k = i; k < end; ++k) events[k - i] = packed(x[k], y[k], on[k] != 0);
     Chunk chunk;
     chunk.n = end - i;
     send(chunk, 4 * (end - i), stream);
@@ -204,8 +179,8 @@ void DeviceFrameMaker::add_words(Source source, const std::uint8_t* bytes, std::
 
 std::size_t DeviceFrameMaker::put_words(Source source, const std::uint8_t* bytes, std::size_t n,
                                         Chunk chunk, Stream stream) {
-  std::uint8_t* const to = take_slot();
-  const std::size_t taken = std::min(n, slot_bytes_ - pending_.size);
+  std::uint8_t* const to = ring_.take();
+  const std::size_t taken = std::min(n, ring_.slot_bytes() - pending_.size);
   std::copy_n(pending_.bytes, pending_.size, to);
   std::copy_n(bytes, taken, to + pending_.size);
   const std::size_t all = pending_.size + taken, rest = all % word_bytes(source);
@@ -228,7 +203,7 @@ void DeviceFrameMaker::add_at(Source source, const void* address, std::size_t n,
     chunk = begin_words(source, window);
     pending_before_ = pending_;
   }
-  take_slot();
+  ring_.take();
   chunk.data = address;
   chunk.n = n;
   send(chunk, 0, stream);

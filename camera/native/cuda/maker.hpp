@@ -5,6 +5,7 @@
 
 #include "device.hpp"
 #include "frames.hpp"
+#include "ring.hpp"
 
 namespace saccade::cuda {
 
@@ -27,7 +28,6 @@ struct Window {
 // One thread at a time, and streams that the caller orders. Everything is allocated at the start.
 class DeviceFrameMaker {
  public:
-  static constexpr std::uint32_t kSlots = 4;
   static constexpr int kNoGraph = -1;
   static constexpr std::uint32_t kMaxChannels = 3;
 
@@ -75,7 +75,6 @@ class DeviceFrameMaker {
   };
 
   Axis upload(int in, int out);
-  std::uint8_t* take_slot();
   void send(Chunk chunk, std::size_t bytes, Stream stream);
   void run(Source source, Stream stream, int graph);
   void launch(Source source, Stream stream);
@@ -87,13 +86,10 @@ class DeviceFrameMaker {
 
   std::unique_ptr<Device> device_;
   Problem problem_;
-  std::size_t slot_bytes_;
-  std::uint8_t *ring_ = nullptr, *device_ring_ = nullptr;  // [kSlots][slot_bytes]
-  Chunk* chunks_ = nullptr;                                // [kSlots], mapped
-  Status* status_ = nullptr;                               // mapped; where the device's is copied
-  std::uint32_t* host_counts_ = nullptr;                   // mapped
-  void *frame_ = nullptr, *host_frame_ = nullptr;          // the second is mapped
-  std::uint64_t tick_ = 0;
+  Ring<Chunk> ring_;
+  Status* status_ = nullptr;                       // mapped; where the device's is copied
+  std::uint32_t* host_counts_ = nullptr;           // mapped
+  void *frame_ = nullptr, *host_frame_ = nullptr;  // the second is mapped
   Pending pending_, pending_before_;
   bool decodes_ = false;  // words of `decoded_` came
   Source decoded_ = Source::kEvt3;

@@ -10,6 +10,12 @@ constexpr std::uint32_t kOutside = 1u << 23, kNothing = ~0u;
 constexpr std::uint32_t kMaxSide = 2048;  // of a sensor: 11 bits
 constexpr std::uint32_t kMax16 = 0xffff;
 
+// An event as packed ones are.
+inline std::uint32_t packed(std::uint32_t x, std::uint32_t y, bool on) {
+  const std::uint32_t outside = (x | y) >= kMaxSide ? kOutside : 0;
+  return (x & 0x7ff) | (y & 0x7ff) << 11 | (on ? 1u << 22 : 0) | outside;
+}
+
 // One piece of the input. The host writes it to mapped memory before the launch that reads it, so
 // that a CUDA graph needs no new parameters.
 struct Chunk {

@@ -40,6 +40,14 @@ SACCADE_HD void atomic_max(std::uint32_t* p, std::uint32_t v) {
 #endif
 }
 
+SACCADE_HD void atomic_max(std::uint64_t* p, std::uint64_t v) {
+#ifdef __CUDA_ARCH__
+  atomicMax(reinterpret_cast<unsigned long long*>(p), static_cast<unsigned long long>(v));
+#else
+  if (v > *p) *p = v;
+#endif
+}
+
 // Over the threads of a warp, all of which call it; one of them, `leads`, may use the result.
 SACCADE_HD std::uint32_t warp_max(std::uint32_t v) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
@@ -122,6 +130,15 @@ SACCADE_HD std::uint32_t lowest_bit(std::uint32_t v) {
   return static_cast<std::uint32_t>(__ffs(static_cast<int>(v)) - 1);
 #else
   return static_cast<std::uint32_t>(__builtin_ctz(v));
+#endif
+}
+
+// 2^x.
+SACCADE_HD float exp2_of(float x) {
+#ifdef __CUDA_ARCH__
+  return exp2f(x);
+#else
+  return std::exp2(x);
 #endif
 }
 

@@ -6,7 +6,6 @@
 #include <stdexcept>
 
 #include "lz4_block.hpp"
-#include "xxh32.hpp"
 
 namespace saccade {
 namespace {
@@ -16,18 +15,60 @@ constexpr std::uint32_t kStored = 1u << 31;                            // of a b
 
 [[noreturn]] void refuse(const char* what) { throw std::invalid_argument(what); }
 
-Lz4Block unfold_plain(Lz4Cursor& cursor) { return unfold_block<PlainPeriod>(cursor); }
-#ifdef SACCADE_X86
-SACCADE_AVX2 Lz4Block unfold_avx2(Lz4Cursor& cursor) {
-  return unfold_block<ShuffledPeriod>(cursor);
-}
-#endif
+// The period of a match less than 16 bytes back, repeated over 16 bytes.
+struct PlainPeriod {
+  SACCADE_INLINE static void repeat(std::uint8_t* to, const std::uint8_t* from, std::size_t back,
+                                    std::size_t n) {
+    std::uint8_t period[16];
+    for (std::size_t i = 0, j = 0; i < 16; ++i) {
+      period[i] = from[j];
+      j = j + 1 == back ? 0 : j + 1;
+    }
+    const std::size_t step = 16 - 16 % back;
+    for (std::size_t at = 0; at < n; at += step) std::memcpy(to + at, period, 16);
+  }
+};
 
-Lz4Block unfold(Lz4Cursor& cursor) {
+// Most sequences are short, and far from both ends: one check, and copies of a fixed size. They are
+// 8 bytes wide: records of 16 bytes repeat what was stored just now, and a load waits for the cache
+// where it spans two such stores. False, and nothing done, for another.
+SACCADE_INLINE bool unfold_short_sequence(Lz4Cursor& cursor) {
+  const std::uint8_t* in = cursor.in;
+  std::uint8_t* out = cursor.out;
+  if (cursor.in_end - in < 19 || cursor.out_end - out < 34) return false;
+  const std::size_t literals = *in >> 4, match = (*in & 15) + 4;
+  if (literals == 15 || match == 19) return false;
+  ++in;
+  const std::size_t back = in[literals] | static_cast<std::size_t>(in[literals + 1]) << 8;
+  if (back < 8 || back > static_cast<std::size_t>(out + literals - cursor.first)) return false;
+  std::memcpy(out, in, 8);
+  if (literals > 8) std::memcpy(out + 8, in + 8, 8);
+  out += literals;
+  std::memcpy(out, out - back, 8);
+  std::memcpy(out + 8, out - back + 8, 8);
+  std::memcpy(out + 16, out - back + 16, 2);
+  cursor.in = in + literals + 2;
+  cursor.out = out + match;
+  return true;
+}
+
+Lz4Block unfold_plain(Lz4Cursor cursor, std::uint8_t*& out) {
+  Lz4Step step;
+  do {
+    while (unfold_short_sequence(cursor)) {
+    }
+    step = unfold_sequence<PlainPeriod>(cursor);
+  } while (step == Lz4Step::more);
+  out = cursor.out;
+  return lz4_block(step);
+}
+
+Lz4Block unfold(const Lz4Cursor& cursor, std::uint8_t*& out, Lz4Hash* hash) {
 #ifdef SACCADE_X86
-  if (has_avx2()) return unfold_avx2(cursor);
+  if (has_avx2()) return unfold_avx2(cursor, out, hash);
 #endif
-  return unfold_plain(cursor);
+  static_cast<void>(hash);  // what is not hashed yet is by the caller
+  return unfold_plain(cursor, out);
 }
 
 // The packed bytes, from front to back.
@@ -100,12 +141,14 @@ bool unpack_frame(Input& in, std::size_t limit, Unfolded& out) {
       std::memcpy(to, block, n);
       out.size += n;
     } else {
-      Lz4Cursor cursor{block, block + n, to, to + std::min(room, 255 * n),
-                       header.independent ? to : out.data() + start};
-      const Lz4Block done = unfold(cursor);
+      const Lz4Cursor cursor{block, block + n, to, to + std::min(room, 255 * n),
+                             header.independent ? to : out.data() + start};
+      Lz4Hash content{out.data() + start, hash.state()};
+      std::uint8_t* end = nullptr;
+      const Lz4Block done = unfold(cursor, end, header.content_checksum ? &content : nullptr);
       if (done == Lz4Block::full && room < header.block_limit) return false;
       if (done != Lz4Block::good) refuse("its LZ4 block is damaged");
-      out.size += static_cast<std::size_t>(cursor.out - to);
+      out.size += static_cast<std::size_t>(end - to);
     }
     if (header.content_checksum) hash.advance(out.data() + start, out.size - start);
   }

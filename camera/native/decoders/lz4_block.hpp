@@ -7,9 +7,7 @@
 
 #include "cpu.hpp"
 #include "expand.hpp"
-#ifdef SACCADE_X86
-#include <immintrin.h>
-#endif
+#include "xxh32.hpp"
 
 namespace saccade {
 
@@ -22,6 +20,16 @@ struct Lz4Cursor {
   std::uint8_t *out, *out_end;  // kLz4Slack bytes follow out_end
   const std::uint8_t* first;    // the earliest byte that a match may copy
 };
+
+// The hash of content that a block is part of: whole stripes of what is written are hashed by and
+// by, some of them already by who unfolds the block.
+struct Lz4Hash {
+  const std::uint8_t* content;
+  Xxh32::State& state;
+};
+
+// Unfolds a block, of which `out` is the end, and hashes unless `hash` is nullptr.
+Lz4Block unfold_avx2(Lz4Cursor cursor, std::uint8_t*& out, Lz4Hash* hash);
 
 // A length's further bytes; false where they run past the end.
 SACCADE_INLINE bool lengthen(std::size_t& length, const std::uint8_t*& in,
@@ -44,102 +52,54 @@ SACCADE_INLINE void copy_wide(std::uint8_t* to, const std::uint8_t* from, std::s
   } while (at < n);
 }
 
-// The period of a match less than 16 bytes back, repeated over 16 bytes.
-struct PlainPeriod {
-  SACCADE_INLINE static void repeat(std::uint8_t* to, const std::uint8_t* from, std::size_t back,
-                                    std::size_t n) {
-    std::uint8_t period[16];
-    for (std::size_t i = 0, j = 0; i < 16; ++i) {
-      period[i] = from[j];
-      j = j + 1 == back ? 0 : j + 1;
-    }
-    const std::size_t step = 16 - 16 % back;
-    for (std::size_t at = 0; at < n; at += step) std::memcpy(to + at, period, 16);
-  }
-};
+enum class Lz4Step { more, end, damaged, full };
 
-#ifdef SACCADE_X86
-struct alignas(64) Lz4Periods {
-  std::uint8_t of[16][16] = {};
-  constexpr Lz4Periods() {
-    for (unsigned back = 1; back < 16; ++back)
-      for (unsigned i = 0; i < 16; ++i) of[back][i] = static_cast<std::uint8_t>(i % back);
-  }
-};
-inline constexpr Lz4Periods kLz4Periods;
+SACCADE_INLINE Lz4Block lz4_block(Lz4Step last) {
+  if (last == Lz4Step::full) return Lz4Block::full;
+  return last == Lz4Step::end ? Lz4Block::good : Lz4Block::damaged;
+}
 
-struct ShuffledPeriod {
-  SACCADE_AVX2 static inline void repeat(std::uint8_t* to, const std::uint8_t* from,
-                                         std::size_t back, std::size_t n) {
-    const auto* order = reinterpret_cast<const __m128i*>(kLz4Periods.of[back]);
-    const __m128i period = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)),
-                                            _mm_load_si128(order));
-    const std::size_t step = 16 - 16 % back;
-    for (std::size_t at = 0; at < n; at += step)
-      _mm_storeu_si128(reinterpret_cast<__m128i*>(to + at), period);
-  }
-};
-#endif
-
+// One sequence, whatever it holds. `Period::repeat` writes n bytes and what a wide store writes
+// past them: the `back` bytes (1 to 15) at `from`, again and again.
 template <typename Period>
-SACCADE_INLINE Lz4Block unfold_block(Lz4Cursor& cursor) {
+SACCADE_INLINE Lz4Step unfold_sequence(Lz4Cursor& cursor) {
   const std::uint8_t *in = cursor.in, *const in_end = cursor.in_end;
   std::uint8_t *out = cursor.out, *const out_end = cursor.out_end;
-  for (;;) {
-    if (in == in_end) return Lz4Block::damaged;
-    const std::size_t token = *in++;
-    std::size_t literals = token >> 4, match = token & 15;
-    // Most sequences are short, and far from both ends: one check, and copies of a fixed size. They
-    // are 8 bytes wide: records of 16 bytes repeat what was stored just now, and a load waits for
-    // the cache where it spans two such stores.
-    if (literals < 15 && in_end - in >= 18 && out_end - out >= 34) {
-      std::memcpy(out, in, 8);
-      if (literals > 8) std::memcpy(out + 8, in + 8, 8);
-      out += literals;
-      in += literals;
-      const std::size_t near = in[0] | static_cast<std::size_t>(in[1]) << 8;
-      if (match < 15 && near >= 8 && near <= static_cast<std::size_t>(out - cursor.first)) {
-        std::memcpy(out, out - near, 8);
-        std::memcpy(out + 8, out - near + 8, 8);
-        std::memcpy(out + 16, out - near + 16, 2);
-        out += match + 4;
-        in += 2;
-        continue;
-      }
-    } else {
-      if (literals == 15 && !lengthen(literals, in, in_end)) return Lz4Block::damaged;
-      const auto left = static_cast<std::size_t>(in_end - in);
-      if (literals > left) return Lz4Block::damaged;
-      if (literals > static_cast<std::size_t>(out_end - out)) return Lz4Block::full;
-      if (left - literals >= 32) {
-        copy_wide(out, in, literals);
-      } else if (literals > 0) {
-        std::memcpy(out, in, literals);
-      }
-      out += literals;
-      in += literals;
-      if (in == in_end) break;  // the last sequence has literals alone
-      if (in_end - in < 2) return Lz4Block::damaged;
-    }
-    const std::size_t back = in[0] | static_cast<std::size_t>(in[1]) << 8;
-    in += 2;
-    if (back == 0 || back > static_cast<std::size_t>(out - cursor.first)) return Lz4Block::damaged;
-    const std::uint8_t* from = out - back;
-    if (match == 15 && !lengthen(match, in, in_end)) return Lz4Block::damaged;
-    match += 4;
-    if (match > static_cast<std::size_t>(out_end - out)) return Lz4Block::full;
-    if (back >= 32) {
-      copy_wide(out, from, match);
-    } else if (back >= 16) {
-      for (std::size_t at = 0; at < match; at += 16) std::memcpy(out + at, from + at, 16);
-    } else {
-      Period::repeat(out, from, back, match);
-    }
-    out += match;
+  if (in == in_end) return Lz4Step::damaged;
+  const std::size_t token = *in++;
+  std::size_t literals = token >> 4, match = token & 15;
+  if (literals == 15 && !lengthen(literals, in, in_end)) return Lz4Step::damaged;
+  const auto left = static_cast<std::size_t>(in_end - in);
+  if (literals > left) return Lz4Step::damaged;
+  if (literals > static_cast<std::size_t>(out_end - out)) return Lz4Step::full;
+  if (left - literals >= 32) {
+    copy_wide(out, in, literals);
+  } else if (literals > 0) {
+    std::memcpy(out, in, literals);
   }
+  out += literals;
+  in += literals;
   cursor.in = in;
   cursor.out = out;
-  return Lz4Block::good;
+  if (in == in_end) return Lz4Step::end;  // the last sequence has literals alone
+  if (in_end - in < 2) return Lz4Step::damaged;
+  const std::size_t back = in[0] | static_cast<std::size_t>(in[1]) << 8;
+  in += 2;
+  if (back == 0 || back > static_cast<std::size_t>(out - cursor.first)) return Lz4Step::damaged;
+  const std::uint8_t* from = out - back;
+  if (match == 15 && !lengthen(match, in, in_end)) return Lz4Step::damaged;
+  match += 4;
+  if (match > static_cast<std::size_t>(out_end - out)) return Lz4Step::full;
+  if (back >= 32) {
+    copy_wide(out, from, match);
+  } else if (back >= 16) {
+    for (std::size_t at = 0; at < match; at += 16) std::memcpy(out + at, from + at, 16);
+  } else {
+    Period::repeat(out, from, back, match);
+  }
+  cursor.in = in;
+  cursor.out = out + match;
+  return Lz4Step::more;
 }
 
 }  // namespace saccade

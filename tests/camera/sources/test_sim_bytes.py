@@ -7,7 +7,8 @@ import pytest
 
 from saccade.camera import _native
 from saccade.camera.events import Packet
-from saccade.camera.sources.sim_bytes import HIGH_US, Loop, clock_words
+from saccade.camera.formats.evt3_words import clock_words
+from saccade.camera.sources.sim_bytes import HIGH_US, Loop
 from saccade.camera.sources.sim_options import read_options
 from saccade.camera.sources.uri import SourceUri
 
@@ -70,9 +71,9 @@ def test_a_jump_is_followed_by_a_reader(by_us: int) -> None:
     loop = loop_of("rate=100k")
     decoder = _native.Evt3Decoder(WIDTH, HEIGHT)
     start = 50 << 20
-    decoder.decode(clock_words(0, start))
+    decoder.decode(clock_words(0, start // HIGH_US))
     before = Packet(*decoder.decode(loop.transfers[0].at(start)))
-    decoder.decode(clock_words(start, start + by_us))
+    decoder.decode(clock_words(start // HIGH_US, (start + by_us) // HIGH_US))
     after = Packet(*decoder.decode(loop.transfers[0].at(start + by_us)))
     assert (after.t.astype(np.int64) - before.t.astype(np.int64) == by_us).all() and len(before)
 
