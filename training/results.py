@@ -97,7 +97,7 @@ def _about(
     loss = msgspec.to_builtins(config.loss)
     return {
         "objective": objective,
-        "clip": config.model.clip,
+        "clip": Path(config.model.clip).name,
         "data": config.data.kind,
         "samples": len(samples),
         "classes": len(classes.ids),

@@ -21,6 +21,8 @@ from saccade.engines.clip.load import event_tower  # noqa: E402
 from saccade.engines.models import load_model  # noqa: E402
 from saccade.engines.onnx import OnnxEngine  # noqa: E402
 from saccade.training import commands, trainer  # noqa: E402
+from saccade.training.config import ModelConfig  # noqa: E402
+from saccade.training.towers import load_clip  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +73,30 @@ def test_pretraining_lowers_every_loss_by_the_papers_schedule(config, tmp_path, 
     assert "saccade run --model" in capsys.readouterr().out
 
 
+def check_that_it_can_be_gone_on_with(clip: Path, model: Path, average: dict) -> None:
+    """As `model.event` beside its CLIP; as `model.clip` only where it is a plain CLIP."""
+    first = load_clip(ModelConfig(clip=str(clip)))
+    assert all(
+        first.weights.event[name] is first.weights.image[name] for name in first.weights.event
+    )
+    again = load_clip(ModelConfig(clip=str(clip), event=str(model)))
+    for name, tensor in again.weights.event.items():
+        assert torch.equal(tensor, average[f"tower.{name.removeprefix('visual.')}"])
+    assert torch.equal(again.weights.image["visual.proj"], first.weights.event["visual.proj"])
+    with pytest.raises(SaccadeError, match=r"its image tower is not kept for torch; give CLIP's"):
+        load_clip(ModelConfig(clip=str(model)))
+    manifest = model / "model.toml"
+    text = manifest.read_text()
+    manifest.write_text(text.replace('normalise = "none"', 'normalise = "clip"'))
+    plain = load_clip(ModelConfig(clip=str(model)))
+    assert plain.weights.scale == pytest.approx(first.weights.scale)
+    assert plain.weights.space == first.weights.space
+    assert plain.tokenizer == first.tokenizer
+    with pytest.raises(SaccadeError, match=r"model\.vocab and model\.activation are for"):
+        load_clip(ModelConfig(clip=str(model), vocab="bpe.txt"))
+    manifest.write_text(text)
+
+
 # torch's exporter warns of torch's own deprecations.
 @pytest.mark.filterwarnings("ignore::FutureWarning", "ignore::DeprecationWarning")
 def test_fine_tuning_leaves_a_model_that_labels_recordings(config, given, tmp_path):
@@ -86,6 +112,8 @@ def test_fine_tuning_leaves_a_model_that_labels_recordings(config, given, tmp_pa
     three = weights(out)["tower.conv1.weight"]  # the average, which takes three copies
     found = event_tower(model).state_dict()["conv1.weight"]
     torch.testing.assert_close(found, three.sum(1, keepdim=True))
+
+    check_that_it_can_be_gone_on_with(given[0], out / "model", weights(out))
 
     seen = Path(str(given[1]["validation"]["root"])) / "south_west" / "050.aedat4"
     words = ["aaaa", "zzzz", "8888", "...."]
