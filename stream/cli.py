@@ -64,6 +64,7 @@ from saccade.stream.options import (
 )
 from saccade.stream.record_command import add_record_command
 from saccade.stream.teach_command import add_teach_command
+from saccade.stream.train_command import add_train_command
 
 app = typer.Typer(
     name="saccade",
@@ -83,6 +84,7 @@ add_model_commands(app)
 add_key_commands(app)
 add_broker_command(app)
 add_record_command(app)
+add_train_command(app)
 add_teach_command(app)
 
 DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
