@@ -48,7 +48,7 @@ class _Buffers:
             [channel.data.cast("B") for channel in row] if same else [] for row in engine.input
         ]
         self._output = [row.data for row in engine.output]
-        self._like = engine.output[0]
+        self._spare = [np.empty_like(row) for row in engine.output]
 
     def write(self, row: int, frame: NDArray[np.float32]) -> None:
         """Puts a frame, float32 [size, size], into each channel of a row."""
@@ -60,10 +60,15 @@ class _Buffers:
             channel[:] = data
 
     def read(self, row: int) -> NDArray[np.float32]:
-        """The embedding in a row, float32 [dimension], a copy."""
-        embedding = np.empty_like(self._like)
+        """A copy of the embedding in a row, float32 [dimension]; once before the next `renew`."""
+        embedding = self._spare[row]
         embedding.data[:] = self._output[row]
         return embedding
+
+    def renew(self, n: int) -> None:
+        """Makes room for the next embeddings where `n` were read: now, while no frame waits."""
+        for row in range(n):
+            self._spare[row] = np.empty_like(self._spare[row])
 
 
 def encode(
@@ -93,6 +98,7 @@ def encode(
             ranked = label(embedding, one.timed.cut.t_end_us, row)
             label_us = (time.perf_counter_ns() - started) / 1000
             yield Encoded(one, embedding, ranked, spent_us / len(batch), label_us)
+        buffers.renew(len(batch))
 
 
 def predict(seq: int, encoded: Encoded, ledger: Ledger) -> Prediction:
