@@ -94,11 +94,12 @@ def write_record(name: str, content: dict[str, Any]) -> Path:
 
 
 def write_readme(script: str, table: str) -> None:
-    """Puts the figures of benchmarks/SCRIPT.py between their markers in the README."""
-    path = ROOT / "README.md"
+    """Puts the figures of benchmarks/SCRIPT.py between their markers in the README or a guide."""
     mark = f"<!-- figures: written by benchmarks/{script}.py --readme -->\n"
-    head, found, rest = path.read_text().partition(mark)
-    _, end, tail = rest.partition("<!-- end of figures -->")
-    if not (found and end):
-        raise SystemExit(f"README.md has no place for the figures of benchmarks/{script}.py")
-    path.write_text(f"{head}{mark}{table}\n{end}{tail}")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        head, found, rest = path.read_text().partition(mark)
+        _, end, tail = rest.partition("<!-- end of figures -->")
+        if found and end:
+            path.write_text(f"{head}{mark}{table}\n{end}{tail}")
+            return
+    raise SystemExit(f"no page has a place for the figures of benchmarks/{script}.py")

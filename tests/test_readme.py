@@ -34,7 +34,8 @@ def test_the_python_example_runs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def changing_words() -> tuple[str, str, str]:
     """The section's commands, its client and its pipeline."""
-    section = (ROOT / "README.md").read_text().partition("## Change the words while it runs")[2]
+    page = (ROOT / "docs" / "labels.md").read_text()
+    section = page.partition("## Change the words while it runs")[2]
     commands, client, pipeline = re.findall(r"```(?:python)?\n(.*?)```", section, re.S)[:3]
     return commands, client, pipeline
 
@@ -74,6 +75,17 @@ def test_words_change_from_another_program(free_port: int) -> None:
     assert f"to zmq://127.0.0.1:{free_port} (control)" in out
 
 
-def test_what_the_readme_names_exists() -> None:
-    for name in ("docs/demo.svg", "camera/samples/three_objects.aedat4", "LICENSE"):
-        assert (ROOT / name).is_file(), name
+def test_what_the_pages_link_to_exists() -> None:
+    for page in (ROOT / "README.md", *(ROOT / "docs").glob("*.md")):
+        text = page.read_text()
+        assert text.count("```") % 2 == 0, page
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
+            if not target.startswith("http"):
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+        headings = {
+            re.sub(r"[^\w -]", "", line.lstrip("# ").lower()).replace(" ", "-")
+            for line in text.splitlines()
+            if line.startswith("#")
+        }
+        anchors = {*re.findall(r"\]\(#([^)]+)\)", text)}
+        assert anchors <= headings, f"{page.name}: {anchors - headings}"
