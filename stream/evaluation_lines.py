@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from saccade.engines.evaluation import Share
+from saccade.engines.few_shot import Shot
 from saccade.stream.evaluation_record import Record
 
 
@@ -28,9 +29,13 @@ def figures_in_lines(record: Record) -> Iterator[str]:
         yield f"unseen {_percent(record.unseen.unseen)}{rest}"
     for head in dict.fromkeys(shot.head for shot in record.few_shot):
         points = [shot for shot in record.few_shot if shot.head == head]
-        yield f"{head}: " + ", ".join(f"{p.shots}-shot {p.top1.value:.1%}" for p in points)
+        yield f"{head}: " + ", ".join(map(_point, points))
     for each in record.robustness[1:]:
         yield f"{each.condition}: top-1 {_percent(each.top1)}"
+
+
+def _point(shot: Shot) -> str:
+    return f"{shot.shots}-shot {shot.top1.value:.1%} of {shot.classes} labels"
 
 
 def _percent(share: Share) -> str:

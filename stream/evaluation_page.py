@@ -8,6 +8,7 @@ from saccade.engines.evaluation import Share
 from saccade.stream.evaluation_pictures import Picture
 from saccade.stream.evaluation_record import Record, Unseen
 from saccade.stream.evaluation_svg import (
+    NBSP,
     class_rows,
     confusion,
     curves,
@@ -36,7 +37,7 @@ table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nu
 th, td { text-align: left; padding: 0.2rem 0.8rem 0.2rem 0; border-bottom: 1px solid var(--line);
   white-space: nowrap; }
 th { white-space: normal; vertical-align: bottom; }
-td:first-child { white-space: normal; overflow-wrap: anywhere; min-width: 7rem; }
+td:first-child { white-space: normal; overflow-wrap: break-word; max-width: 14rem; }
 tr, figure, svg { break-inside: avoid; } .wide { overflow-x: auto; }
 svg { max-width: 100%; height: auto; } svg text { fill: var(--ink); font-size: 11px; }
 td svg { min-width: 6rem; vertical-align: middle; }
@@ -45,7 +46,7 @@ td svg { min-width: 6rem; vertical-align: middle; }
 .bar { fill: var(--right); } .wrong { fill: var(--wrong); }
 .edge { stroke: var(--right); stroke-width: 2; }
 .interval { stroke: var(--ink); stroke-width: 1.5; }
-.curve { fill: none; stroke-width: 2; }
+.curve { stroke-width: 2; }
 .curve.head0 { stroke: var(--right); } .mark.head0 { fill: var(--right); }
 .curve.head1 { stroke: var(--wrong); } .mark.head1 { fill: var(--wrong); }
 .curve.head2 { stroke: var(--head2); } .mark.head2 { fill: var(--head2); }
@@ -82,7 +83,7 @@ def _sections(record: Record, title: str, pictures: Sequence[Picture]) -> Iterat
     )
     yield (
         "<h2>What was taken for what</h2><p class='about'>Right labels down, what was said across; "
-        "the stronger, the greater its share of the row. Off the diagonal are mistakes.</p>"
+        "the stronger, the greater its share of the row. Mistakes are orange.</p>"
         f"<div class='wide'>{confusion(record.confusion)}</div>"
     )
     yield _calibration(record)
@@ -145,7 +146,7 @@ def _pictures(pictures: Sequence[Picture], right: bool) -> str:
 
 
 def _figure(each: Picture) -> str:
-    said = f"{text(each.taken)} {each.confidence * 100:.0f} %"
+    said = f"{text(each.taken)} {each.confidence * 100:.0f}{NBSP}%"
     what = said if each.label == each.taken else f"{text(each.label)}, taken for {said}"
     return (
         f'<figure><img src="{data_uri(each.png)}" alt="{what}">'
@@ -172,7 +173,7 @@ def _few_shot(record: Record) -> str:
         "<h2>Few examples</h2><p class='about'>Recordings drawn at random as examples of each "
         "label, as <code>saccade teach</code> takes them, and tried on all others: the mean of 20 "
         "draws. The interval is of that mean (1.96 standard errors), not of other recordings. "
-        "Labels without more recordings than examples sit out.</p>"
+        "Labels without more recordings than examples sit out, and the curve is broken there.</p>"
         f"{curves(record.few_shot)}{_table('head|examples|top-1 (95 % interval)|labels')}{rows}"
         "</table>"
     )

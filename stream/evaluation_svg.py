@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from html import escape
 
@@ -13,6 +14,7 @@ from saccade.stream.evaluation_record import ClassFigures, Confusion
 _WIDTH, _HEIGHT = 360, 300
 _LEFT, _TOP, _SIDE, _PLOT = 46, 12, 300, 240  # of the axes: corner, width, height
 _NAMED = 40  # labels that fit beside the confusion's rows and columns
+NBSP = "\N{NO-BREAK SPACE}"
 _SHAPES = ("circle", "square", "diamond")
 _BLUE, _ORANGE, _GREEN = "#2466a8", "#c2571a", "#2b7d4f"
 #: What a drawing looks like where the page's style does not reach it, as in another document.
@@ -27,7 +29,7 @@ _PAINT = {
     "interval": 'stroke="#1c1c1c" stroke-width="1.5"',
 }
 for _i, _colour in enumerate((_BLUE, _ORANGE, _GREEN)):
-    _PAINT[f"curve head{_i}"] = f'fill="none" stroke-width="2" stroke="{_colour}"'
+    _PAINT[f"curve head{_i}"] = f'stroke-width="2" stroke="{_colour}"'
     _PAINT[f"mark head{_i}"] = f'fill="{_colour}"'
 
 
@@ -38,7 +40,7 @@ def text(value: str) -> str:
 
 def percent(value: float) -> str:
     """A share in percent."""
-    return f"{value * 100:.1f} %"
+    return f"{value * 100:.1f}{NBSP}%"
 
 
 def span(share: Share) -> str:
@@ -111,18 +113,22 @@ def curves(shots: Sequence[Shot]) -> str:
     """The few-shot curve of each head, with intervals."""
     at = sorted({shot.shots for shot in shots})
     heads = list(dict.fromkeys(shot.head for shot in shots))
-    step = _SIDE / len(at)
+    step, most = _SIDE / len(at), max(shot.classes for shot in shots)
     parts = _axes("recordings of each label", "right of those left out, %")
     for i, k in enumerate(at):
-        parts.append(_label(_LEFT + step * (i + 0.5), _y(0) + 18, "middle", str(k)))
+        few = {shot.classes for shot in shots if shot.shots == k} - {most}
+        what = f"{k} ({few.pop()} labels)" if few else str(k)
+        parts.append(_label(_LEFT + step * (i + 0.5), _y(0) + 18, "middle", what))
     for h, head in enumerate(heads):
         points: list[tuple[float, Shot]] = []
         for shot in shots:
             if shot.head == head:  # beside those of other heads, so that all can be seen
                 place = at.index(shot.shots) + 0.5
                 points.append((_LEFT + step * place + 7 * (h - (len(heads) - 1) / 2), shot))
-        path = " ".join(f"{x:.1f},{_y(shot.top1.value):.1f}" for x, shot in points)
-        parts.append(f'<polyline {_as(f"curve head{h}")} points="{path}"/>')
+        for (x1, one), (x2, next_one) in itertools.pairwise(points):
+            if one.classes == next_one.classes:  # else they do not compare
+                y1, y2 = _y(one.top1.value), _y(next_one.top1.value)
+                parts.append(_line(x1, y1, x2, y2, f"curve head{h}"))
         for x, shot in points:
             parts.append(_line(x, _y(shot.top1.low), x, _y(shot.top1.high), f"curve head{h}"))
             parts.append(_mark(x, _y(shot.top1.value), h, f"{head}: {span(shot.top1)}"))
@@ -145,29 +151,32 @@ def _mark(x: float, y: float, head: int, about: str) -> str:
 
 
 def confusion(found: Confusion) -> str:
-    """Right labels down, what they were taken for across; the darker, the more of the row."""
+    """Right labels down, what they were taken for across; the stronger, the more of the row."""
+    rows = [(i, row) for i, row in enumerate(found.windows) if sum(row)]
     n = len(found.names)
     named = n <= _NAMED
     cell = max(4.0, min(30.0, 480 / n))
-    margin = 8 + 6.2 * max(map(len, found.names)) if named else 24.0
-    margin = min(margin, 150.0)
-    side = margin + cell * n
+    edge = min(150.0, 8 + 6.4 * max(len(_short(name)) for name in found.names)) if named else 2.0
     parts: list[str] = []
-    for i, (name, row) in enumerate(zip(found.names, found.windows, strict=True)):
+    for j, name in enumerate(found.names if named else ()):
+        x, y = edge + cell * (j + 0.5) + 4, edge - 5
+        turned = f'transform="rotate(-90 {x:.1f} {y:.1f})"'
+        parts.append(f'<text x="{x:.1f}" y="{y:.1f}" {turned}>{text(_short(name))}</text>')
+    for place, (i, row) in enumerate(rows):
+        name, y = found.names[i], edge + cell * place
         if named:
-            parts.append(_label(margin - 5, margin + cell * (i + 0.5) + 4, "end", _short(name)))
-            x, y = margin + cell * (i + 0.5) + 4, margin - 5
-            turned = f'transform="rotate(-90 {x:.1f} {y:.1f})"'
-            parts.append(f'<text x="{x:.1f}" y="{y:.1f}" {turned}>{text(_short(name))}</text>')
+            parts.append(_label(edge - 5, y + cell / 2 + 4, "end", _short(name)))
         parts += [
-            _cell(margin + cell * j, margin + cell * i, cell, i == j, count / sum(row))
+            _cell(edge + cell * j, y, cell, i == j, count / sum(row))
             + f"<title>{count} of {sum(row)} {text(name)}: {text(found.names[j])}</title></rect>"
             for j, count in enumerate(row)
             if count
         ]
-    frame = f'x="{margin:.1f}" y="{margin:.1f}" width="{cell * n:.1f}" height="{cell * n:.1f}"'
+    width, height = cell * n, cell * len(rows)
+    frame = f'x="{edge:.1f}" y="{edge:.1f}" width="{width:.1f}" height="{height:.1f}"'
     parts.append(f"<rect {_as('frame')} {frame}/>")
-    return _svg(side + 2, side + 2, "Confusion: right labels down, those said across", parts)
+    title = "Confusion: right labels down, those said across"
+    return _svg(edge + width + 2, edge + height + 2, title, parts)
 
 
 def _short(name: str) -> str:

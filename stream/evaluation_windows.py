@@ -110,7 +110,7 @@ def known_samples(
         if bank.find(name)
         for path in paths
     ]
-    return samples, unknown
+    return samples, [*map(printable, unknown)]
 
 
 def _some(names: Sequence[str]) -> str:
@@ -166,7 +166,7 @@ class Looker:
                     owners.append(i)
                     places.append(place)
             except RecordingError as error:
-                left_out[sample.name] = str(error)
+                left_out[printable(sample.name)] = str(error)
                 print(printable(f"left out: {error}"), file=sys.stderr)
             report(i + 1, len(samples))
         return Windows(batch.finish(), np.array(owners, np.intp), np.array(places, np.intp))

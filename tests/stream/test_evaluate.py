@@ -7,6 +7,7 @@ import io
 import json
 import re
 import shutil
+from contextlib import closing
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -18,13 +19,19 @@ from tests.models import make_model
 from tests.recordings import PLACES
 from tests.text_models import make_text_model
 
+from saccade.camera.disturbances import Disturbance
 from saccade.camera.errors import SaccadeError
 from saccade.camera.events import Packet
 from saccade.camera.formats.aedat4_writer import Aedat4Writer
+from saccade.engines.choose import engine_for
+from saccade.engines.models import load_model
 from saccade.stream.evaluation import EvaluateOptions, evaluate
 from saccade.stream.evaluation_pictures import choose
 from saccade.stream.evaluation_record import Judged
+from saccade.stream.evaluation_windows import Looker, Sample
+from saccade.stream.pipeline import Pipeline
 from saccade.stream.png import gray_png
+from saccade.stream.teaching import TeachOptions, teach
 
 RECORDINGS = 3
 
@@ -165,33 +172,51 @@ def test_what_cannot_be_used_is_named_and_left_out(folder, tmp_path):
     assert "<b>" not in html
 
 
-def test_labels_are_words_a_bank_or_the_folders_names(folder, tmp_path):
-    quiet = ["--few-shot", "none", "--json", tmp_path / "r.json"]
-    words = command(
-        "evaluate", folder / "data", "--model", folder / "m", *quiet, "--labels", "right, sinister"
-    )
-    assert words.returncode == 0, words.stderr
-    assert words.stderr.endswith("no labels, left out: bottom, top\n")
-    assert "top-1 100.0%" in words.stdout
-    sources = [folder / "data" / name / "0.aedat4" for name in ("left", "right", "top")]
-    pairs = [each for source in sources for each in ("--label", source.parent.name, source)]
+def test_labels_are_words_a_bank_or_the_folders_names(folder, tmp_path, capsys):
+    data, path = folder / "data", tmp_path / "r.json"
+
+    def run(model=folder / "m", **options):
+        evaluate(EvaluateOptions(data, str(model), record=path, **options))
+        return json.loads(path.read_text())
+
+    words = run(labels="right, sinister", few_shot="none")
+    assert (words["labels"], words["top1"]["value"]) == (2, 1.0)
+    assert words["unknown_folders"] == ["bottom", "top"]
+    assert capsys.readouterr().err.endswith("no labels, left out: bottom, top\n")
     bank = tmp_path / "b.safetensors"
-    taught = command(
-        "teach", *pairs, "--out", bank, "--model", folder / "m", "--head", "cache", "--shots", "2"
-    )
-    assert taught.returncode == 0, taught.stderr
-    done = command(
-        "evaluate", folder / "data", "--model", folder / "m", *quiet, "--labels", bank,
-        "--count", "250", "--robustness",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    found = json.loads((tmp_path / "r.json").read_text())
-    assert (found["slices"], found["labels"], found["top1"]["value"]) == ("250 events", 3, 1.0)
-    assert not any("speed" in each["condition"] for each in found["robustness"])
-    model = make_text_model(tmp_path / "t", bank=False)
-    named = command("evaluate", folder / "data", "--model", model, "--json", tmp_path / "r.json")
-    assert named.returncode == 0, named.stderr
-    assert "among 4 labels" in named.stdout
+    names = ("left", "right", "top")
+    sources = [str(data / name / "0.aedat4") for name in names]
+    teach(TeachOptions(bank, names, sources, str(folder / "m"), 2, "cache"))
+    taught = run(labels=str(bank), count=250, robustness=True)
+    assert (taught["slices"], taught["labels"], taught["top1"]["value"]) == ("250 events", 3, 1.0)
+    assert not any("speed" in each["condition"] for each in taught["robustness"])
+    named = run(make_text_model(tmp_path / "t", bank=False), few_shot="1")
+    assert named["labels"] == 4
+    assert run(labels=str(bank), count=250, robustness=True) == taught  # every chance has its seed
+
+
+def test_windows_are_those_of_a_run(folder):
+    model = load_model(folder / "m")
+    samples = [Sample(folder / "data" / place / "1.aedat4", 0) for place in ("top", "left")]
+    with closing(engine_for("onnx", model, batch=3)[0]) as engine:
+        looker = Looker(model, engine, "20ms", None, None, 2)
+        windows = looker.look(samples, None, {}, lambda done, of: None)
+        again = looker.look(samples, Disturbance(), {}, lambda done, of: None)
+        frames = [
+            looker.frame(samples[owner], place)
+            for owner, place in zip(windows.owners, windows.places, strict=True)
+        ]
+    np.testing.assert_array_equal(again.embeddings, windows.embeddings)
+    assert windows.owners.tolist() == [0, 0, 1, 1]
+    for number, sample in enumerate(samples):
+        with Pipeline(sample.path, model=model, window="20ms", speed="max") as pipeline:
+            run = list(pipeline)
+        mine = windows.owners == number
+        for place, embedding, frame in zip(
+            windows.places[mine], windows.embeddings[mine], frames[2 * number :], strict=False
+        ):
+            np.testing.assert_allclose(embedding, run[place].embedding, atol=1e-6)
+            np.testing.assert_array_equal(frame, run[place].frame)
 
 
 def test_mistakes_are_one_line(folder, tmp_path):
