@@ -93,7 +93,11 @@ def measure(work: Path, folder: Path, rivals: str | None, rounds: int, runs: int
         "load": {"before": before, "after": os.getloadavg()},
         "clip": clip,
         "mini": mini,
-        "overhead": {"clip": _overhead(str(banked)), "mini": _overhead(DEFAULT_MODEL)},
+        "overhead": {
+            "clip": _overhead(str(banked), "fp32"),
+            "clip-int8": _overhead(str(banked), "int8"),
+            "mini": _overhead(DEFAULT_MODEL, "fp32"),
+        },
     }
 
 
@@ -142,12 +146,13 @@ def summaries(
     return found
 
 
-def _overhead(folder: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.engine_ours", "overhead", folder]
+def _overhead(folder: str, precision: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.engine_ours", "overhead", folder, precision]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return {
         name: {f"p{p}": round(float(np.percentile(values, p)), 1) for p in (10, 50, 90)}
         for name, values in json.loads(done.stdout).items()
+        if values
     }
 
 
@@ -185,7 +190,8 @@ def readme_table(record: dict[str, Any]) -> str:
     rows.append(
         f"int8 in batches of 1, 2, 4, 8 on 2 threads: {_list(batches)} ms a frame; saccade-mini: "
         f"{_list(mini)} ms. From a frame to its {WORDS} labels, beside the network's run: "
-        f"{over['mini']:.0f} us (saccade-mini), {over['clip']:.0f} us (ViT-B/32). CPU ms are those "
+        f"{over['mini']:.0f} us (saccade-mini), {over['clip-int8']:.0f} us (ViT-B/32 int8), "
+        f"{over['clip']:.0f} us (fp32, which falls behind windows of 30 ms). CPU ms are those "
         f"of one thread; the cosine is the least to fp32 over {_TEST} frames, of weights that are "
         f"made with outliers, not trained. {machine['cores']} cores ({machine['cpu']}), ONNX "
         f"Runtime {machine['onnxruntime']}. Made by `python -m benchmarks.engines --rivals PYTHON "

@@ -323,6 +323,20 @@ class DeviceRunner:
 def cuda_runner(device: int) -> DeviceRunner: ...
 def host_runner(device: HostDevice) -> DeviceRunner: ...
 
+class LightImage:
+    def __init__(self, light: NDArray[np.float32]) -> None: ...
+    def show(
+        self,
+        a0: float,
+        a1: float,
+        a2: float,
+        a3: float,
+        a4: float,
+        a5: float,
+        fill: float,
+        out: NDArray[np.float32],
+    ) -> None: ...
+
 class Simulator:
     def __init__(
         self,
@@ -334,23 +348,20 @@ class Simulator:
         refractory_us: int,
         leak_hz: float,
         noise_hz: float,
+        noise_in_light: float,
+        dark: float,
         seed: int,
+        settled: bool,
+        threads: int,
     ) -> None: ...
-    def step(
-        self, log_frame: NDArray[np.float32], t_us: int
-    ) -> tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint16], NDArray[np.bool_]]: ...
-
-def warp(
-    image: NDArray[np.float32],
-    a0: float,
-    a1: float,
-    a2: float,
-    a3: float,
-    a4: float,
-    a5: float,
-    fill: float,
-    out: NDArray[np.float32],
-) -> None: ...
+    def step(self, log_frame: NDArray[np.float32], t_us: int) -> _Columns: ...
+    def look(
+        self,
+        image: LightImage,
+        affines: NDArray[np.float64],
+        fill: float,
+        times_us: NDArray[np.uint64],
+    ) -> _Columns: ...
 
 # t uint64 [N] us, x uint16 [N], y uint16 [N], on bool [N]
 _Columns = tuple[NDArray[np.uint64], NDArray[np.uint16], NDArray[np.uint16], NDArray[np.bool_]]
@@ -364,11 +375,34 @@ def allow_simd(most: _Simd) -> None:
 def simd() -> _Simd:
     """The widest path that decoders made now take: what the processor has and was allowed."""
 
-def first_not_finite(rows: NDArray[np.float32]) -> int:
-    """The first row of float32 [N, D] with a nan or an infinity; -1 where all are finite."""
+class FiniteRows:
+    """Looks again and again at float32 [N, D], which must keep its place."""
 
-def softmax(scores: NDArray[np.float32], scale: float) -> None:
-    """softmax(scale * scores), in place; float32 [N]."""
+    def __init__(self, rows: NDArray[np.float32]) -> None: ...
+    def first_bad(self, n: int) -> int:
+        """The first of the first `n` rows with a nan or an infinity; -1 where all are finite."""
+
+class Scorer:
+    """Scores by rows float32 [N, D]; names[i] has those from starts[i] on, int64 [L], rising.
+
+    A score is the largest product of a label's rows with the embedding, or where `scale` is not 0,
+    softmax(scale * product) over the labels. Embeddings are float32 [D], finite.
+    """
+
+    def __init__(
+        self,
+        rows: NDArray[np.float32],
+        starts: NDArray[np.int64],
+        names: tuple[str, ...],
+        scale: float,
+    ) -> None: ...
+    def scores(self, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Of every label, float32 [L]."""
+
+    def best(
+        self, embedding: NDArray[np.float32], top: int
+    ) -> tuple[tuple[str, ...], tuple[float, ...]]:
+        """The names of the `top` highest scores, best first, equal ones in order; and these."""
 
 def best(scores: NDArray[np.float32], top: int) -> tuple[list[int], list[float]]:
     """Where the `top` highest of float32 [N] lie, best first, equal ones in order; and they."""
@@ -422,10 +456,13 @@ class WordCutter:
 class SliceCounter:
     """Counts events slice by slice: slices of `window_us`, or of `count` events where that is 0.
 
-    Its rules are those of `saccade.camera.slicing`, for slices without gap or overlap.
+    Its rules are those of `saccade.camera.slicing`, for slices without gap or overlap. Past
+    `most_empty` slices without an event, the windows leap to the next one.
     """
 
-    def __init__(self, maker: FrameMaker, window_us: int, count: int) -> None: ...
+    def __init__(
+        self, maker: FrameMaker, window_us: int, count: int, most_empty: int = 1000
+    ) -> None: ...
     def add(
         self,
         t: NDArray[np.uint64],
@@ -440,6 +477,12 @@ class SliceCounter:
 
     def finish(self) -> None:
         """No event follows: what is counted is due."""
+
+    def begin_anew(self) -> None:
+        """The clock of what follows begins anew: what is counted is due.
+
+        Raises ValueError where a slice is due already.
+        """
 
     def advance(self, t_us: int) -> None:
         """The clock has come to `t_us` without an event: windows that are over are due.
@@ -474,17 +517,18 @@ class _Decoder:
     @property
     def damage(self) -> tuple[str, int] | None: ...
 
-class _EvtDecoder(_Decoder):
-    @property
-    def triggers(self) -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint8]]:
-        """t us, id and value of the triggers that the last `decode` met, those with a time."""
-
+class _CountingDecoder(_Decoder):
     def count(self, data: _Bytes, slices: SliceCounter) -> int:
         """Counts the events of the next bytes until a slice is due; the bytes that it took.
 
         Releases the GIL. Raises ValueError where a slice is due already, or where the frames are of
         a smaller sensor.
         """
+
+class _EvtDecoder(_CountingDecoder):
+    @property
+    def triggers(self) -> tuple[NDArray[np.uint64], NDArray[np.uint8], NDArray[np.uint8]]:
+        """t us, id and value of the triggers that the last `decode` met, those with a time."""
 
 class Evt2Decoder(_EvtDecoder):
     """Prophesee EVT2.
@@ -503,6 +547,13 @@ class Evt3Decoder(_EvtDecoder):
     """
 
     def __init__(self, width: int, height: int) -> None: ...
+    @property
+    def state(self) -> tuple[int, int, int, int, bool] | None:
+        """What the words so far have set for those to come; None before the first TIME_HIGH.
+
+        TIME_HIGH with its wraps, TIME_LOW, the row, x of the next vector's first bit (-1 before the
+        first of either), and that vector's polarity.
+        """
 
 class Aedat2Layout(enum.Enum):
     dvs128 = 0
@@ -534,7 +585,7 @@ class EsKind(enum.Enum):
     atis = 1
     colour = 2
 
-class EsDecoder(_Decoder):
+class EsDecoder(_CountingDecoder):
     """Event Stream. dropped: out_of_bounds. skipped: exposures (of an ATIS)."""
 
     def __init__(self, width: int, height: int, kind: EsKind) -> None: ...
@@ -575,7 +626,7 @@ class Evt21Decoder(_EvtDecoder):
 
     def __init__(self, width: int, height: int, legacy: bool) -> None: ...
 
-class DatDecoder(_Decoder):
+class DatDecoder(_CountingDecoder):
     """Prophesee DAT of version 1 or 2, from the first record on.
 
     The 32-bit time wraps after 71 min 35 s: a fall by more than half of that is a wrap.

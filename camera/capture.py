@@ -15,6 +15,7 @@ from saccade.camera.events import Packet
 from saccade.camera.realtime import check_realtime, set_realtime
 from saccade.camera.ring import RING_BYTES, Ring
 from saccade.camera.sources.base import LivePacket, LiveSource
+from saccade.camera.sources.reopening import Reopening
 
 #: A source says at least this often that nothing came: a stop is noticed so soon.
 POLL_S = 0.1
@@ -31,11 +32,22 @@ class Captured:
 
     Attributes:
         refused: events so far that the driver lost or the decoder left out.
+        outages: how often the source was gone and came back until then, its clock from anywhere.
+        losses: what else it lost so far, by class, such as transfers of unknown events.
+        packet: as it came, bytes included; None where nobody keeps them (`Capture.keep_bytes`).
     """
 
     events: Packet
     received_ns: int
     refused: int
+    losses: dict[str, int]
+    packet: LivePacket | None = None
+    outages: int = 0
+
+    @property
+    def raw(self) -> bytes | memoryview | None:
+        """Its bytes, where they are kept."""
+        return self.packet.raw if self.packet is not None else None
 
 
 class Capture:
@@ -47,6 +59,7 @@ class Capture:
         clock: of the sensor.
         events, on: events that arrived, and how many of them were ON.
         error: what ended the source, once it has; None for its end or a stop.
+        keep_bytes: whether the ring also holds the bytes that events came as.
         recorder: what writes them to a file meanwhile; None where nothing does.
     """
 
@@ -71,6 +84,8 @@ class Capture:
         self.clock = SensorClock()
         self.events = self.on = 0
         self.error: BaseException | None = None
+        self._outages = 0  # before the packet that came last
+        self.keep_bytes = False
         self.recorder: Recorder | None = None
         self._stop = threading.Event()
         self._last = math.inf  # when events came last, or when it was started
@@ -104,6 +119,16 @@ class Capture:
         left_out = sum(n for kind, n in dropped if kind not in _NO_EVENTS)
         return self.source.lost.get("events", 0) + left_out
 
+    @property
+    def outages(self) -> int:
+        """How often the source was lost, where it is opened again then; else 0."""
+        return self.source.outages if isinstance(self.source, Reopening) else 0
+
+    @property
+    def losses(self) -> dict[str, int]:
+        """What the driver lost so far of which it does not know the events, by class."""
+        return {kind: n for kind, n in self.source.lost.items() if kind != "events" and n}
+
     def _run(self) -> None:
         try:
             if self._realtime:
@@ -121,8 +146,17 @@ class Capture:
 
     def _put(self, packet: LivePacket) -> None:
         events = packet.events
-        self.clock.note(int(events.t[0]), int(events.t[-1]), packet.received_ns)
-        self._last = time.monotonic()
-        self.events += len(events)
-        self.on += int(np.count_nonzero(events.on))
-        self.ring.put(Captured(events, packet.received_ns, self.refused))
+        outages = self.outages
+        if outages != self._outages:
+            self._outages = outages
+            self.clock.begin_anew()
+        if len(events):
+            self.clock.note(int(events.t[0]), int(events.t[-1]), packet.received_ns)
+            self._last = time.monotonic()
+            self.events += len(events)
+            self.on += int(np.count_nonzero(events.on))
+        elif not self.keep_bytes:
+            return
+        kept = packet if self.keep_bytes else None
+        lost = self.refused, self.losses
+        self.ring.put(Captured(events, packet.received_ns, *lost, kept, outages))

@@ -45,6 +45,10 @@ class SensorClock:
             before, now = self._blocks
             self._blocks = before, (min(now[0], offset), max(now[1], block[1]))
 
+    def begin_anew(self) -> None:
+        """The next packet is of another clock: its source was opened again."""
+        self._before_ns = None
+
     def passed_us(self, now_ns: int) -> int | None:
         """The sensor's time that no event is before which is still to come; None without a packet.
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from saccade.camera.errors import SaccadeError
 from saccade.camera.events import MAX_SIDE, Packet
-from saccade.camera.slicing import RESET_US
+from saccade.camera.rising import RESET_US
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,8 @@ class Disturbance:
             found = packet
             if self.noise_hz:
                 rising = np.maximum.accumulate(packet.t)
+                if newest is not None and int(rising[-1]) + RESET_US < newest:
+                    newest = None  # the clock was set back, or a stamp before was damaged
                 if newest is not None:
                     rising = np.maximum(rising, np.uint64(newest))
                 since = int(rising[0]) if newest is None else newest
@@ -66,7 +68,7 @@ class Disturbance:
             if self.kept < 1:
                 found = _only(found, rng.random(len(found)) < self.kept)
             if self.speed != 1:
-                found = replace(found, t=(found.t / self.speed).astype(np.uint64))
+                found = replace(found, t=_slowed(found.t, self.speed))
             if self.sensor is not None:
                 found = _scaled(found, (width, height), self.sensor)
             if len(found):
@@ -99,6 +101,11 @@ def _with_noise(
         np.insert(packet.y, place, y),
         np.insert(packet.on, place, np.less(rng.random(n), 0.5)),
     )
+
+
+def _slowed(t: NDArray[np.uint64], speed: float) -> NDArray[np.uint64]:
+    # A damaged stamp may lie beyond what uint64 holds then.
+    return np.minimum(t / speed, 2.0**63).astype(np.uint64)
 
 
 def _only(packet: Packet, kept: NDArray[np.bool_]) -> Packet:

@@ -20,7 +20,7 @@ from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
 from saccade.camera.frames import FrameMaker
 from saccade.camera.recordings import Recording
-from saccade.camera.slicing import CountSlicer, Slicer, TimeSlicer
+from saccade.camera.slicing import MAX_EMPTY_SLICES, CountSlicer, Slicer, TimeSlicer
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,21 @@ class FramedSlice:
 class SliceFramer:
     """Frames of one sensor's slices; one pass at a time."""
 
-    def __init__(self, frames: FrameMaker, window_us: int = 0, count: int = 0) -> None:
-        """Slices of `window_us` microseconds, or of `count` events: one of the two."""
+    def __init__(
+        self,
+        frames: FrameMaker,
+        window_us: int = 0,
+        count: int = 0,
+        most_empty: int = MAX_EMPTY_SLICES,
+    ) -> None:
+        """Slices of `window_us` microseconds, or of `count` events: one of the two.
+
+        Past `most_empty` slices without an event, the windows leap to the next event.
+        """
         assert (window_us > 0) != (count > 0)
         self._frames = frames
         self._size = frames.spec.size
-        self._slices = _native.SliceCounter(frames.native, window_us, count)
+        self._slices = _native.SliceCounter(frames.native, window_us, count, most_empty)
 
     @property
     def events(self) -> int:
@@ -116,6 +125,11 @@ class SliceFramer:
         self._slices.advance(t_us)
         yield from self._due(None)
 
+    def begin_anew(self) -> Iterator[FramedSlice]:
+        """The slice being filled, as the clock of what follows begins anew, wherever."""
+        self._slices.begin_anew()
+        yield from self._due(None)
+
     def finish(self) -> Iterator[FramedSlice]:
         """The slice being filled, at the end of a live source."""
         self._slices.finish()
@@ -144,7 +158,7 @@ class SliceFramer:
 def make_framer(frames: FrameMaker, slicer: Slicer) -> SliceFramer | None:
     """What gives the slices of `slicer`; None where they overlap or leave gaps."""
     if isinstance(slicer, TimeSlicer) and slicer.stride_us == slicer.window_us:
-        return SliceFramer(frames, window_us=slicer.window_us)
+        return SliceFramer(frames, window_us=slicer.window_us, most_empty=slicer.most_empty)
     if isinstance(slicer, CountSlicer) and slicer.stride == slicer.count:
         return SliceFramer(frames, count=slicer.count)
     return None

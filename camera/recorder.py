@@ -1,4 +1,4 @@
-"""Recording while streaming: a reader of the ring that writes AEDAT4 on a thread of its own.
+"""Recording while streaming: a reader of the ring that writes AEDAT4 or RAW on a thread of its own.
 
 A thread, not a process: packing, compressing and writing release the GIL, so a slow disk holds up
 nothing but this reader, which then loses packets of its own and says so; a process would need every
@@ -10,25 +10,26 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import time
 from pathlib import Path
-
-import numpy as np
 
 from saccade.camera.capture import Capture, Captured
 from saccade.camera.errors import RecordingError, SaccadeError, printable
-from saccade.camera.events import Packet
-from saccade.camera.formats.aedat4_writer import MAX_EVENTS, Aedat4Writer
+from saccade.camera.formats.aedat4_writer import Aedat4Writer
+from saccade.camera.formats.raw_copy import RawCopier
+from saccade.camera.formats.raw_writer import RawWriter, check_sides
 from saccade.camera.ring import Gap
 from saccade.camera.sidecar import Sidecar
+from saccade.camera.sources.base import LivePacket
+from saccade.camera.tapes import ByteTape, EventTape, Tape
 
-#: Events wait this long at most for others to be written with; half of what is promised.
-FLUSH_S = 0.5
 POLL_S = 0.1
+COPIED, ENCODED = "evt3, as the camera sent it", "evt3, encoded by saccade"
 
 
 class Recorder:
     """Writes all that `capture` brings, from now on, until `close`; `FILE.json` lists what it lost.
+
+    A RAW file gets the camera's own bytes where it sends EVT3; the events of others are encoded.
 
     Attributes:
         path: the file.
@@ -39,27 +40,27 @@ class Recorder:
         """Creates both files, and begins.
 
         Raises:
-            SaccadeError: the path is not one of AEDAT4, or is there already.
-            RecordingError: a file cannot be created.
+            SaccadeError: the path is neither one of AEDAT4 nor of RAW, or is there already.
+            RecordingError: a file cannot be created, or the format cannot hold this sensor.
         """
         self.path = os.fspath(path)
-        _check_path(self.path)
+        self._raw = _is_raw(self.path)
         source = capture.source
+        if self._raw:
+            check_sides(self.path, source.width, source.height, "evt3")
         self.error = ""
         self._capture = capture
-        self._writer = Aedat4Writer(
-            self.path, source.width, source.height, "lz4", source.sensor or source.name
-        )
+        _claim(self.path)
         try:
-            self._sidecar = Sidecar(self.path, source)
+            self._sidecar = Sidecar(self.path, source, "" if self._raw else "aedat4")
+            self._tape: Tape | None = None if self._raw else self._aedat4()
         except RecordingError:
-            self._writer.close()
+            for made in (self.path, f"{self.path}.json"):
+                Path(made).unlink(missing_ok=True)
             raise
-        self._pending: list[Packet] = []
-        self._n = 0  # events of those
-        self._since = 0.0  # when the first of them came
-        self._refused = capture.refused
+        self._refused, self._losses = capture.refused, capture.losses
         self._last_us: int | None = None
+        capture.keep_bytes = capture.keep_bytes or self._raw
         self._reader = capture.ring.reader()
         self._thread = threading.Thread(target=self._run, name="saccade-recorder", daemon=True)
         self._thread.start()
@@ -73,6 +74,11 @@ class Recorder:
     def lost(self) -> dict[str, int]:
         """Events that are not in the file, by who lost them: source, recorder, disk."""
         return dict(self._sidecar.lost)
+
+    @property
+    def gaps(self) -> int:
+        """How many gaps the side-car lists."""
+        return len(self._sidecar.gaps)
 
     @property
     def running(self) -> bool:
@@ -94,21 +100,25 @@ class Recorder:
         """How it goes, on one line."""
         lost = sum(self.lost.values())
         state = "recording" if self.running else "recorded"
-        gaps = f", {lost:,} lost in {len(self._sidecar.gaps)} gaps" if lost else ""
+        gaps = f", {lost:,} lost in {self.gaps} gaps" if self.gaps else ""
         failed = f", ended early: {self.error}" if self.error else ""
-        return f"{state} {self.events:,} events to {printable(self.path)}{gaps}{failed}"
+        content = f" ({self._sidecar.content})" if self._raw and self._sidecar.content else ""
+        return f"{state} {self.events:,} events to {printable(self.path)}{content}{gaps}{failed}"
 
     def _run(self) -> None:
         try:
             while not self._reader.ended:
                 self._take()
-                if self._n >= MAX_EVENTS or (self._n and time.monotonic() > self._since + FLUSH_S):
-                    self._flush()
+                if self._tape is not None and self._tape.due:
+                    self._tape.flush()
                 self._sidecar.save()
-            self._flush()
-            self._writer.close()
+            tape = self._tape or self._encoding_tape()
+            tape.flush()
+            tape.close()
         except Exception as error:  # of whichever kind, labelling goes on
             self._fail(error)
+        if self._raw:
+            self._capture.keep_bytes = False
         self._sidecar.end(self.error)
 
     def _take(self) -> None:
@@ -118,52 +128,79 @@ class Recorder:
             return  # the source's end, which the one who opened it reports
         if isinstance(item, Gap):
             self._sidecar.add_gap("recorder", item.from_us, item.to_us, item.events)
-        elif item is not None:
-            self._note_refused(item)
-            self._since = self._since if self._n else time.monotonic()
-            self._pending.append(item.events)
-            self._n += len(item.events)
-            self._last_us = int(item.events.t[-1])
+        elif item is not None and (self._tape is not None or item.packet is not None):
+            self._note_lost(item)
+            self._last_us = int(item.events.t[-1]) if len(item.events) else self._last_us
+            self._tape = self._tape or self._raw_tape(item.packet)
+            self._tape.add(item)
 
-    def _note_refused(self, item: Captured) -> None:
+    def _note_lost(self, item: Captured) -> None:
         """What the source lost since the packet before."""
-        lost, self._refused = item.refused - self._refused, item.refused
-        if lost:
-            t = int(item.events.t[0])
-            self._sidecar.add_gap("source", t if self._last_us is None else self._last_us, t, lost)
+        refused, self._refused = item.refused - self._refused, item.refused
+        losses = {kind: n - self._losses.get(kind, 0) for kind, n in item.losses.items()}
+        losses = {kind: n for kind, n in losses.items() if n}
+        self._losses = item.losses
+        if refused or losses:
+            last = self._last_us or 0
+            t = int(item.events.t[0]) if len(item.events) else last
+            begin = t if self._last_us is None else last
+            self._sidecar.add_gap("source", begin, t, refused, losses)
 
-    def _flush(self) -> None:
-        if not self._n:
-            return
-        columns = [
-            np.concatenate([getattr(packet, name) for packet in self._pending])
-            for name in ("t", "x", "y", "on")
-        ]
-        self._pending.clear()
-        left: Packet = Packet(*columns)
-        while len(left):
-            part = left[:MAX_EVENTS]
-            self._writer.write(part)
-            left = left[MAX_EVENTS:]
-            self._n = len(left)
-            self._sidecar.wrote(part)
+    def _aedat4(self) -> Tape:
+        source = self._capture.source
+        name = source.sensor or source.name
+        writer = Aedat4Writer(self.path, source.width, source.height, "lz4", name)
+        return EventTape(writer, self._sidecar.wrote)
+
+    def _raw_tape(self, first: LivePacket | None) -> Tape:
+        if first is None or first.encoding != "evt3":
+            return self._encoding_tape()
+        source = self._capture.source
+        self._sidecar.content = COPIED
+        size = source.width, source.height
+        copier = RawCopier(self.path, *size, source.sensor or source.name, source.serial)
+        return ByteTape(copier, self._sidecar.wrote)
+
+    def _encoding_tape(self) -> Tape:
+        source = self._capture.source
+        self._capture.keep_bytes = False
+        self._sidecar.content = ENCODED
+        name = source.sensor or source.name
+        writer = RawWriter(self.path, source.width, source.height, "evt3", name)
+        return EventTape(writer, self._sidecar.wrote)
 
     def _fail(self, error: Exception) -> None:
         """The end before its time: what waits is in no file."""
         self.error = printable(str(error) or type(error).__name__)
         before = self._reader.lost
         self._reader.close()
-        missing = self._n + self._reader.lost - before
+        missing = (self._tape.pending if self._tape else 0) + self._reader.lost - before
         if missing:
             begin = self._sidecar.last_us or 0
             self._sidecar.add_gap("disk", begin, max(begin, self._last_us or 0), missing)
-        with contextlib.suppress(RecordingError):  # a file without a table is read by its packets
-            self._writer.close()
+        if self._tape is not None:
+            with contextlib.suppress(RecordingError):  # what is missing then, readers do without
+                self._tape.close()
 
 
-def _check_path(path: str) -> None:
-    if Path(path).suffix.lower() != ".aedat4":
-        what = "a live source is recorded as .aedat4; `saccade convert` makes others of it"
+def _is_raw(path: str) -> bool:
+    suffix = Path(path).suffix.lower()
+    if suffix not in (".aedat4", ".raw"):
+        what = "a live source is recorded as .aedat4 or .raw; `saccade convert` makes others of it"
         raise SaccadeError(f"record {printable(path)}: {what}")
-    if Path(path).is_file():
-        raise SaccadeError(f"record {printable(path)}: it is there already; name another file")
+    return suffix == ".raw"
+
+
+def _claim(path: str) -> None:
+    """Creates the file where neither it nor its side-car is there: nothing is ever replaced."""
+    sidecar = f"{path}.json"
+    if os.path.lexists(sidecar):
+        raise SaccadeError(f"record {printable(sidecar)}: it is there already; name another file")
+    try:
+        Path(path).open("xb").close()
+    except FileExistsError:
+        what = "it is there already; name another file"
+        raise SaccadeError(f"record {printable(path)}: {what}") from None
+    except (OSError, ValueError) as error:
+        what = f"it cannot be created ({getattr(error, 'strerror', None) or error})"
+        raise RecordingError(path, what, "choose another folder") from error

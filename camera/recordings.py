@@ -12,12 +12,14 @@ from saccade.camera.events import Packet
 from saccade.camera.formats.file import RecordingFile, check_geometry
 from saccade.camera.formats.nmnist import is_nmnist
 from saccade.camera.formats.text import is_text
+from saccade.camera.formats.video import VideoRecording, is_video
 from saccade.camera.streams import Stream
+from saccade.camera.video import VideoSpec
 
 #: What a reader is chosen by: the first bytes of the file.
 START_BYTES = 4096
 
-_READ = "AEDAT, RAW, DAT, HDF5, Event Stream, N-MNIST, npz, text and ROS bags are read"
+_READ = "AEDAT, RAW, DAT, HDF5, Event Stream, N-MNIST, npz, text, ROS bags and videos are read"
 #: What is recognised but not read: how the file starts, the format's name, the remedy.
 _REFUSED = (
     (b"#!AER-DAT3.0", "AEDAT 3.0", "convert it to AEDAT4 with DV"),
@@ -111,14 +113,17 @@ class Recording(Protocol):
 
 
 def open_recording(
-    path: str | os.PathLike[str], geometry: tuple[int, int] | None = None
+    path: str | os.PathLike[str],
+    geometry: tuple[int, int] | None = None,
+    video: VideoSpec | None = None,
 ) -> Recording:
     """Opens a recording of any format that saccade reads (see the README), by its content.
 
     Args:
         path: the file; its extension does not matter.
         geometry: (width, height) in pixels, for files that do not state it; it takes precedence
-            over what the file states.
+            over what the file states. A video is scaled to it.
+        video: how a video becomes events.
 
     Raises:
         RecordingError: missing, empty, not readable, of an unknown format, or without a geometry.
@@ -129,6 +134,8 @@ def open_recording(
     file = RecordingFile(name)
     try:
         start = file.read(0, START_BYTES)
+        if is_video(start):
+            return VideoRecording(file, geometry, video)
         for recognises, module, function in _READERS:
             if recognises(start):
                 reader = getattr(importlib.import_module(module), function)

@@ -24,6 +24,8 @@ class Arrival(Protocol):
     def events(self) -> Packet: ...
     @property
     def received_ns(self) -> int: ...
+    @property
+    def raw(self) -> bytes | memoryview | None: ...
 
 
 T = TypeVar("T", bound=Arrival)
@@ -265,5 +267,5 @@ class Reader(Generic[T]):
 
 
 def size_of(item: Arrival) -> int:
-    """Bytes of its events."""
-    return EVENT_DTYPE.itemsize * len(item.events)
+    """Bytes of its events, and of those that they came as where they are kept."""
+    return EVENT_DTYPE.itemsize * len(item.events) + (len(item.raw) if item.raw is not None else 0)

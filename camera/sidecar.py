@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ MOST_GAPS = 10_000
 SAVE_S = 1.0
 
 
-class RecordedGap(msgspec.Struct):
+class RecordedGap(msgspec.Struct, omit_defaults=True):
     """Events that are not in the recording.
 
     Attributes:
@@ -27,18 +28,24 @@ class RecordedGap(msgspec.Struct):
         events: how many.
         by: who lost them: "source" (the camera or its driver), "recorder" (it was too slow: the
             disk or the processor), "disk" (it was full).
+        losses: what the driver lost without knowing its events, by its own names.
     """
 
     from_us: int
     to_us: int
     events: int
     by: str
+    losses: dict[str, int] = {}
 
 
 class SidecarFile(msgspec.Struct):
-    """What is in the file; `state` is recording, complete, or failed."""
+    """What is in the file.
+
+    `state` is recording, complete, or failed; `content` says whose bytes they are.
+    """
 
     recording: str
+    content: str
     state: str
     error: str
     source: str
@@ -63,14 +70,18 @@ class Sidecar:
         lost: events that are not, by who lost them.
         gaps: where.
         last_us: time of the last event in it.
+        content: what the file holds, such as "evt3, as the camera sent it".
     """
 
-    def __init__(self, recording: str | os.PathLike[str], source: LiveSource) -> None:
+    def __init__(
+        self, recording: str | os.PathLike[str], source: LiveSource, content: str = ""
+    ) -> None:
         """Writes it; RecordingError where that is not possible."""
         self.path = Path(f"{os.fspath(recording)}.json")
         self._recording = Path(recording).name
         self._source = source
         self._settings = source.settings()
+        self.content = content
         self.events = 0
         self.first_us: int | None = None
         self.last_us: int | None = None
@@ -86,13 +97,17 @@ class Sidecar:
 
     def wrote(self, packet: Packet) -> None:
         """These events are in the recording."""
+        if not len(packet):
+            return
         self.events += len(packet)
         if self.first_us is None:
             self.first_us = int(packet.t[0])
         self.last_us = int(packet.t[-1])
         self._changed = True
 
-    def add_gap(self, by: str, from_us: int, to_us: int, events: int) -> None:
+    def add_gap(
+        self, by: str, from_us: int, to_us: int, events: int, losses: dict[str, int] | None = None
+    ) -> None:
         """These are not."""
         self._changed = True
         self.lost[by] += events
@@ -101,8 +116,9 @@ class Sidecar:
             last.from_us, last.to_us = min(last.from_us, from_us), max(last.to_us, to_us)
             last.events += events
             last.by = by if by == last.by else "several"
+            last.losses = dict(Counter(last.losses) + Counter(losses or {}))
         else:
-            self.gaps.append(RecordedGap(from_us, to_us, events, by))
+            self.gaps.append(RecordedGap(from_us, to_us, events, by, losses or {}))
 
     def save(self) -> None:
         """Writes it where it has changed and is a second old; on a full disk it stays as it was."""
@@ -138,7 +154,7 @@ class Sidecar:
     def _content(self, state: str, error: str) -> bytes:
         source = self._source
         found = SidecarFile(
-            self._recording, state, error, source.name, source.sensor, source.serial,
+            self._recording, self.content, state, error, source.name, source.sensor, source.serial,
             source.width, source.height, self.events, self.first_us, self.last_us,
             self.lost, self.gaps, self._settings,
         )  # fmt: skip

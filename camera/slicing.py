@@ -1,9 +1,9 @@
 """Cutting a stream of packets into slices, by time or by number of events.
 
 Slices follow the sensor's clock and come in order. A clock that steps back a little keeps its
-events in the slice being filled; one that falls by more than `RESET_US`, or leaps over more than
-`MAX_EMPTY_SLICES` slices, starts the grid anew (counted in `restarts`), so that a damaged stamp can
-neither grow a slice without bound nor flood the encoder with empty ones.
+events in the slice being filled; one that falls by more than `rising.RESET_US`, or leaps over more
+than `MAX_EMPTY_SLICES` slices, starts the grid anew (counted in `restarts`), so that a damaged
+stamp can neither grow a slice without bound nor flood the encoder with empty ones.
 
 Where a filter removes events, the clock is still that of all: windows begin, end and restart as
 they would without the filter, and hold the events that it kept. Slices by count hold kept events.
@@ -20,10 +20,16 @@ from numpy.typing import NDArray
 
 from saccade.camera.errors import SaccadeError
 from saccade.camera.events import EVENT_DTYPE, Packet
+from saccade.camera.rising import any_within, next_time, rising
 from saccade.camera.slice_buffer import SliceBuffer
 
-RESET_US = 1_000_000
 MAX_EMPTY_SLICES = 1000
+#: Of a live source: its silence passes as it happens, so that an event further ahead than this is
+#: of a clock that was set or damaged. Fewer empty slices, for labels would wait for them.
+LIVE_LEAP_US = 2_000_000
+#: Times are uint64: a window that begins just before the last of them, by a damaged stamp, is over
+#: there.
+LAST_US = (1 << 64) - 1
 
 
 class Window(Protocol):
@@ -114,6 +120,10 @@ class Slicer(Protocol):
         """The slices that are over now that the clock has come to `t_us` without an event."""
         ...
 
+    def begin_anew(self) -> Iterator[Slice]:
+        """The slice being filled, as the clock of what follows begins anew, wherever."""
+        ...
+
     def finish(self) -> Iterator[Slice]:
         """The slices that the end of the stream completes; the last may be partly filled."""
         ...
@@ -136,9 +146,11 @@ class TimeSlicer:
         self.window_us = _positive("window", window_us, "us")
         self.stride_us = _positive("stride", window_us if stride_us is None else stride_us, "us")
         self.restarts = 0
+        self.most_empty = MAX_EMPTY_SLICES
         self._buffer = SliceBuffer()
         self._begin: int | None = None
-        self._newest = 0
+        self._newest = 0  # where the clock is
+        self._event_us = 0  # where it was at the newest event
         self._first = 0  # no slice may reach back before this event: the grid began there
         self._covered_us = 0  # every event before this time has had its slices
 
@@ -147,34 +159,36 @@ class TimeSlicer:
         while len(packet):
             if self._begin is None:
                 self._begin = self._newest = int(packet.t[0])
-            times = _rising(packet.t, self._newest)
+            times = rising(packet.t, self._newest)
             n = len(times)
             if n:
                 before, self._newest = self._newest, int(times[-1])
+                self._event_us = self._newest
                 if kept is None:
                     self._buffer.append(packet[:n], times)
                 else:
                     inside, kept = kept.split(n)
-                    rising = inside.events.t if times is packet.t else times[inside.flags]
-                    self._buffer.append(inside.events, rising)
+                    own = inside.events.t if times is packet.t else times[inside.flags]
+                    self._buffer.append(inside.events, own)
                 yield from self._cut(times, before)
                 packet = packet[n:]
             else:
-                yield from self._restart()
+                yield from self.begin_anew()
 
     def advance(self, t_us: int) -> Iterator[Slice]:
         """The windows that are over, empty ones included; past `MAX_EMPTY_SLICES` it leaps."""
         if self._begin is None or t_us <= self._newest:
             return
         self._newest = t_us
-        cuts = 0
+        empty = 0
         while self._begin + self.window_us <= t_us:
-            cuts += 1
-            if cuts > MAX_EMPTY_SLICES:
+            cut = self._slice(self._begin)
+            empty = 0 if cut.n_events else empty + 1
+            if empty > self.most_empty:
                 self.restarts += 1
                 self._begin += (t_us - self._begin) // self.stride_us * self.stride_us
                 return
-            yield self._slice(self._begin)
+            yield cut
             self._begin += self.stride_us
 
     @property
@@ -184,12 +198,19 @@ class TimeSlicer:
 
     def finish(self) -> Iterator[Slice]:
         """The window being filled, where an event fell into it and into no window before it."""
-        if self._begin is not None and self._begin <= self._newest:
-            if self._covered_us <= self._newest:
+        if self._begin is not None and self._begin <= self._event_us:
+            if self._covered_us <= self._event_us:
                 yield self._slice(self._begin)
             self._begin += self.stride_us
 
-    def _restart(self) -> Iterator[Slice]:
+    def limit_leaps(self, leap_us: int) -> None:
+        """At most so long a time without events becomes slices, and `MAX_EMPTY_SLICES` of them."""
+        self.most_empty = min(max(1, leap_us // self.stride_us), MAX_EMPTY_SLICES)
+
+    def begin_anew(self) -> Iterator[Slice]:
+        """The windows that hold events, and from the next event on others."""
+        if self._begin is None:
+            return
         yield from self.finish()
         self.restarts += 1
         self._begin = None
@@ -204,11 +225,15 @@ class TimeSlicer:
         while self._begin + self.window_us <= self._newest:
             begin = self._begin
             cut = self._slice(begin)
-            silent = not cut.n_events and begin > before_us and not _any(times, begin, cut.t_end_us)
+            silent = (
+                not cut.n_events
+                and begin > before_us
+                and not any_within(times, begin, cut.t_end_us)
+            )
             empty = empty + 1 if silent else 0
-            if empty > MAX_EMPTY_SLICES:
+            if empty > self.most_empty:
                 self.restarts += 1
-                strides = (_next(times, begin + self.stride_us) - begin) // self.stride_us
+                strides = (next_time(times, begin + self.stride_us) - begin) // self.stride_us
                 self._begin = begin + strides * self.stride_us
                 empty = 0
                 continue
@@ -222,7 +247,7 @@ class TimeSlicer:
         packets = self._buffer.take(first, last)
         self._covered_us = end
         self._buffer.discard_before(self._buffer.index_at(begin + self.stride_us))
-        return Slice(begin, end, first, last, packets)
+        return Slice(begin, min(end, LAST_US), first, last, packets)
 
 
 class CountSlicer:
@@ -248,6 +273,10 @@ class CountSlicer:
         """Nothing: only events fill a slice."""
         yield from ()
 
+    def begin_anew(self) -> Iterator[Slice]:
+        """Nothing: a slice of so many events may hold those of two clocks."""
+        yield from ()
+
     @property
     def nbytes(self) -> int:
         """Bytes of the events that later slices may still need."""
@@ -262,51 +291,14 @@ class CountSlicer:
         packets = self._buffer.take(self._first, last)
         begin = min(int(p.t.min()) for p in packets)
         end = max(int(p.t.max()) for p in packets) + 1
-        cut = Slice(begin, end, self._first, last, packets)
+        cut = Slice(begin, min(end, LAST_US), self._first, last, packets)
         self._covered = last
         self._first += self.stride
         self._buffer.discard_before(self._first)
         return cut
 
 
-def _next(times: NDArray[np.uint64], t_us: int) -> int:
-    """The first of these rising times at or after `t_us`; that itself where there is none."""
-    if int(times[-1]) < t_us:
-        return t_us
-    return int(times[np.searchsorted(times, np.uint64(t_us))])
-
-
-def _any(times: NDArray[np.uint64], begin_us: int, end_us: int) -> bool:
-    """Whether one of these rising times lies in [begin, end)."""
-    first, last = np.searchsorted(times, np.array([begin_us, end_us], np.uint64))
-    return bool(first < last)
-
-
 def _positive(name: str, value: int, unit: str) -> int:
     if value <= 0:
         raise SaccadeError(f"{name} {value} {unit}: must be positive")
     return value
-
-
-def _rising(t: NDArray[np.uint64], newest_us: int) -> NDArray[np.uint64]:
-    """The times made non-decreasing, up to the first that lies over `RESET_US` before the newest.
-
-    Looks at growing parts, so that a stream of nothing but falls costs no more than one of none.
-    """
-    newest = np.uint64(newest_us)
-    if t[0] >= newest and not (t[1:] < t[:-1]).any():
-        return t  # as nearly all are
-    parts: list[NDArray[np.uint64]] = []
-    start, size = 0, 256
-    while start < len(t):
-        part = t[start : start + size]
-        highest = np.maximum.accumulate(np.maximum(part, newest))
-        fallen = highest - part > RESET_US
-        if fallen.any():
-            parts.append(highest[: int(fallen.argmax())])
-            break
-        parts.append(highest)
-        newest = highest[-1]
-        start += size
-        size *= 2
-    return np.concatenate(parts)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from saccade.camera.cuda_device import why_no_gpu
-from saccade.engines.engine import Engine, EngineError
+from saccade.engines.engine import USUAL_BATCH, Engine, EngineError
 from saccade.engines.manifest import encoder_file
 from saccade.engines.models import Model
 from saccade.engines.reporting import Report, silent
@@ -181,7 +181,7 @@ def precision_of(wanted: str | None, model: Model, choice: Choice) -> EnginePrec
 def open_engine(
     model: Model,
     choice: Choice,
-    batch: int = 1,
+    batch: int | None = 1,
     precision: str | None = None,
     threads: int | None = None,
     report: Report = silent,
@@ -190,7 +190,8 @@ def open_engine(
 
     Args:
         model, choice: what to open.
-        batch: frames at a time.
+        batch: frames at a time; None: `USUAL_BATCH` where those cost nothing until they are needed,
+            which is not with TensorRT, whose plans have the weights in them.
         precision: see `precision_of`.
         threads: of the CPU, where the engine works there.
         report: told what goes on.
@@ -201,12 +202,14 @@ def open_engine(
     at = precision_of(precision, model, choice)
     if choice.engine == "torch":
         torch_engine: Any = importlib.import_module("saccade.engines.torch")
-        return torch_engine.TorchEngine(model, batch=batch, precision=at)
+        return torch_engine.TorchEngine(
+            model, batch=USUAL_BATCH if batch is None else batch, precision=at
+        )
     assert at != "bf16", "it is torch's alone"
     if choice.engine == "tensorrt":
         from saccade.engines.tensorrt.open import open_tensorrt
 
-        return open_tensorrt(model, batch, at, report=report)
+        return open_tensorrt(model, 1 if batch is None else batch, at, report=report)
     from saccade.engines.onnx import OnnxEngine
 
     return OnnxEngine(model, batch, threads, at)
@@ -216,7 +219,7 @@ def engine_for(
     wanted: Engine | str,
     model: Model,
     precision: str | None = None,
-    batch: int = 1,
+    batch: int | None = 1,
     report: Report = silent,
 ) -> tuple[Engine, str]:
     """An engine by the name that `--engine` takes, and a line that says which it is and why.

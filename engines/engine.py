@@ -12,6 +12,8 @@ from saccade.camera.errors import SaccadeError
 
 #: The most frames of one run: more would only keep the first of them waiting.
 MAX_BATCH = 8
+#: What a run that may fall behind opens its engine for, unless told otherwise.
+USUAL_BATCH = 4
 
 
 class EngineError(SaccadeError):
@@ -105,16 +107,23 @@ def check_frames(n: int, batch: int) -> None:
         raise ValueError(f"{n} frames: this engine was opened for 1 to {batch}; open a larger one")
 
 
-def check_output(embeddings: NDArray[np.float32]) -> None:
-    """Refuses embeddings with nan or inf, which would become labels without a word.
+class OutputCheck:
+    """Refuses embeddings with nan or inf, which would become labels without a word."""
 
-    Raises:
-        EngineError: with the number of the first such row.
-    """
-    row = _native.first_not_finite(embeddings)
-    if row < 0:
-        return
-    raise EngineError(
-        f"the embedding of frame {row} of the batch is not finite: either the frame was not, or "
-        "the model overflows at this precision; use --precision fp32"
-    )
+    def __init__(self, output: NDArray[np.float32]) -> None:
+        """Of an engine's `output`, float32 [batch, dimension], which keeps its place."""
+        self._rows = _native.FiniteRows(output)
+
+    def __call__(self, n: int) -> None:
+        """Looks at the first `n` rows.
+
+        Raises:
+            EngineError: with the number of the first such row.
+        """
+        row = self._rows.first_bad(n)
+        if row < 0:
+            return
+        raise EngineError(
+            f"the embedding of frame {row} of the batch is not finite: either the frame was not, "
+            "or the model overflows at this precision; use --precision fp32"
+        )

@@ -11,7 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saccade.camera.errors import printable
-from saccade.engines.engine import EngineError, check_batch, check_frames, check_output
+from saccade.engines.engine import (
+    USUAL_BATCH,
+    EngineError,
+    OutputCheck,
+    check_batch,
+    check_frames,
+)
 from saccade.engines.manifest import Manifest, Precision, encoder_file
 from saccade.engines.models import Model, ModelError
 
@@ -22,12 +28,13 @@ class OnnxEngine:
     def __init__(
         self,
         model: Model,
-        batch: int = 1,
+        batch: int | None = 1,
         threads: int | None = None,
         precision: Precision = "fp32",
     ) -> None:
         """Loads `model` for up to `batch` frames a run, 8 at most, on `threads` threads.
 
+        `batch` None is `USUAL_BATCH`, or 1 where the model takes one frame alone.
         The default is one thread per core, four at most: the encoders here stop gaining there.
         int8 takes a third of a CLIP's time (see `clip/quantise.py`); fp16 is not for CPUs.
 
@@ -36,7 +43,7 @@ class OnnxEngine:
             ModelError: the model has no file of this precision, ONNX Runtime refuses it, its
                 tensors are not the manifest's, or its embeddings are not L2-normalised.
         """
-        check_batch(batch)
+        check_batch(1 if batch is None else batch)
         if threads is not None and threads < 1:
             raise EngineError(f"threads {threads}: must be at least 1")
         data = _read(model, precision)
@@ -51,10 +58,13 @@ class OnnxEngine:
         except Exception as error:  # ONNX Runtime has no common base for what it raises
             raise _does_not_run(path, error) from None
         manifest = model.manifest
+        if batch is None:
+            batch = 1 if _is_fixed(session) else USUAL_BATCH
         _check_tensors(path, manifest, session, batch)
         size = manifest.input.size
         self._input = np.zeros((batch, manifest.input.channels, size, size), np.float32)
         self._output = np.zeros((batch, manifest.embedding.dimension), np.float32)
+        self._check = OutputCheck(self._output)
         self._names = manifest.input.name, manifest.embedding.name
         self._session: Any = session
         self._bindings = [self._bind(n) for n in range(1, batch + 1)]
@@ -104,7 +114,7 @@ class OnnxEngine:
             raise ValueError(f"stream {stream}: this engine runs on the host and joins none")
         check_frames(n, len(self._bindings))
         self._session.run_with_iobinding(self._bindings[n - 1])
-        check_output(self._output[:n])
+        self._check(n)
 
     def close(self) -> None:
         """Drops the session."""
@@ -167,6 +177,11 @@ def _options(onnxruntime: Any, threads: int) -> Any:
 def _does_not_run(path: Path, error: Exception) -> ModelError:
     reason = f"{error}".strip().partition("\n")[0]
     return ModelError(printable(f"{path}: not a model that runs ({reason})"))
+
+
+def _is_fixed(session: Any) -> bool:
+    """Whether a tensor states how many frames there are."""
+    return any(isinstance(t.shape[0], int) for t in (*session.get_inputs(), *session.get_outputs()))
 
 
 def _check_tensors(path: Path, manifest: Manifest, session: Any, batch: int) -> None:

@@ -15,8 +15,6 @@ from saccade.engines.bank import LabelBank, LabelError
 Scores = Literal["softmax", "cosine"]
 Ranking = tuple[tuple[str, ...], tuple[float, ...]]  # labels and their scores, best first
 UNKNOWN = "unknown"
-#: Numbers of a matrix that OpenBLAS multiplies with a vector on one thread: 2304 x 4.
-ONE_THREAD = 9216
 
 
 class LabelScorer:
@@ -60,10 +58,15 @@ class LabelScorer:
         if bank.cache is not None and scores == "cosine":
             raise LabelError("scores cosine: labels that remember examples have none; use softmax")
         self.bank = bank
-        self._scale = float(scale)
         self._top, self._unknown, self._softmax = top, unknown, scores == "softmax"
-        self._blocks = _blocks(bank.embeddings)
-        self._starts = bank.starts if len(bank.rows) > len(bank.names) else None
+        self._scale = float(scale)
+        # One call and one thread: in numpy it is a dozen, and BLAS would wait for all cores.
+        self._native = _native.Scorer(
+            np.ascontiguousarray(bank.embeddings),
+            bank.starts.astype(np.int64),
+            bank.names,
+            float(scale) if self._softmax and bank.cache is None else 0.0,
+        )
         self._group_names, self._by_group, self._group_starts = _groups(bank)
 
     def __call__(self, embedding: NDArray[np.float32]) -> Ranking:
@@ -71,7 +74,12 @@ class LabelScorer:
 
         Equal scores keep the bank's order.
         """
-        return self._rank(self.bank.names, self.scores(embedding))
+        if self.bank.cache is not None:
+            return self._rank(self.bank.names, self.scores(embedding))
+        labels, values = self._native.best(embedding, self._top)
+        if self._unknown is not None:
+            return self._with_unknown(labels, values)
+        return labels, values
 
     def groups(self, embedding: NDArray[np.float32]) -> Ranking:
         """The same for the bank's groups; a label that is in none stands for itself."""
@@ -81,23 +89,22 @@ class LabelScorer:
 
     def scores(self, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
         """The score of every label, float32 [len(bank.names)], in the bank's order."""
-        each: NDArray[np.float32] = np.matmul(self._blocks, embedding)
-        cosines = np.ravel(each)[: len(self.bank.rows)]
-        if self._starts is not None:
-            cosines = np.maximum.reduceat(cosines, self._starts)
-        if self.bank.cache is not None:
-            added = self.bank.cache.logits(embedding[np.newaxis], len(cosines))[0]
-            cosines = cosines + added * np.float32(1 / self._scale)
-        if self._softmax:
-            _native.softmax(cosines, self._scale)
-        return cosines
+        scores = self._native.scores(embedding)
+        if (cache := self.bank.cache) is None:
+            return scores
+        logits = self._scale * scores + cache.logits(embedding[np.newaxis], len(scores))[0]
+        shares = np.exp(logits - np.max(logits))
+        return (shares / np.sum(shares)).astype(np.float32)
 
     def _rank(self, names: tuple[str, ...], scores: NDArray[np.float32]) -> Ranking:
         order, values = _native.best(scores, self._top)
-        labels = [names[i] for i in order]
-        if self._unknown is not None and values[0] < self._unknown:
-            labels, values = [UNKNOWN, *labels], [self._unknown, *values]
-        return tuple(labels[: self._top]), tuple(values[: self._top])
+        return self._with_unknown(tuple(names[i] for i in order), tuple(values))
+
+    def _with_unknown(self, labels: tuple[str, ...], values: tuple[float, ...]) -> Ranking:
+        """The best labels, behind "unknown" where the first is below the threshold."""
+        if self._unknown is None or values[0] >= self._unknown:
+            return labels, values
+        return (UNKNOWN, *labels)[: self._top], (self._unknown, *values)[: self._top]
 
 
 def _check_unknown(unknown: float, scores: Scores, bank: LabelBank) -> None:
@@ -119,19 +126,6 @@ def _groups(bank: LabelBank) -> tuple[tuple[str, ...], NDArray[np.intp], NDArray
         members.setdefault(group_of.get(name, name), []).append(i)
     starts = np.cumsum([0, *map(len, members.values())])[:-1]
     return tuple(members), np.concatenate([*map(np.array, members.values())]), starts
-
-
-def _blocks(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """`rows` [N, D] in blocks that BLAS multiplies on one thread, [M, n, D], the last filled up.
-
-    It would share 1203 labels among all cores, and wait for these: where the pipeline keeps them
-    busy, one product in twenty takes 20 ms instead of 0.05.
-    """
-    dimension = rows.shape[1]
-    each = max(1, ONE_THREAD // dimension)
-    padded = np.zeros((-(-len(rows) // each) * each, dimension), np.float32)
-    padded[: len(rows)] = rows
-    return np.reshape(padded, (-1, each, dimension))
 
 
 class Smoothing(Protocol):

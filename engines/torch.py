@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saccade.camera.errors import printable
-from saccade.engines.engine import EngineError, check_batch, check_frames, check_output
+from saccade.engines.engine import EngineError, OutputCheck, check_batch, check_frames
 from saccade.engines.models import Model, ModelError
 
 TorchPrecision = Literal["fp32", "fp16", "bf16"]
@@ -74,6 +74,7 @@ class TorchEngine:
         self._results: Any = self._torch.zeros(shape, pin_memory=on_gpu)
         self._input: NDArray[Any] = self._host.numpy()
         self._output: NDArray[np.float32] = self._results.numpy()
+        self._check = OutputCheck(self._output)
         self.input_address = int(self._frames.data_ptr()) if on_gpu else 0
         self._own: Any = self._torch.cuda.Stream(self._device) if on_gpu else None
         self.stream = int(self._own.cuda_stream) if on_gpu else 0
@@ -189,7 +190,7 @@ class TorchEngine:
                 self._encode(n, from_host)
         else:
             self._run_on_gpu(n, stream, from_host)
-        check_output(self._output[:n])
+        self._check(n)
 
     def _run_on_gpu(self, n: int, stream: int, from_host: bool) -> None:
         cuda = self._torch.cuda

@@ -37,11 +37,11 @@ class Bridge:
         self._publishers: dict[str, Any] = {}
 
     def send(self, header: LabelHeader) -> None:
-        """One slice's labels."""
+        """One slice's labels; no result of a slice without events."""
         message = Classification()
         message.header.stamp = self._time(header.received_ns).to_msg()
         message.header.frame_id = header.stream
-        pairs = zip(header.labels, header.scores, strict=True)
+        pairs = zip(header.labels, header.scores, strict=True) if header.n_events else ()
         message.results = [_hypothesis(*pair) for pair in list(pairs)[: self._top]]
         self._publisher(header.stream).publish(message)
 

@@ -45,8 +45,10 @@ int main(int count, char** words) {
       Value header = read_header(data);
       ended = header["state"].text == "ended";
       if (header["type"].text == "label" && !header["labels"].items.empty())
-        std::printf("%s %.0f us: %s %.3f\n", topic.c_str(), header["t_end_us"].number,
-                    header["labels"].items[0].text.c_str(), header["scores"].items.at(0).number);
+        std::printf(
+            "%s %.0f us: %s %.3f\n", topic.c_str(), header["t_end_us"].number,
+            header["n_events"].number ? header["labels"].items[0].text.c_str() : "no events",
+            header["n_events"].number ? header["scores"].items.at(0).number : 0.0);
     } catch (const std::exception& error) {
       std::fprintf(stderr, "not saccade/1: %s\n", error.what());
     }

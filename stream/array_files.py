@@ -17,6 +17,7 @@ from saccade.camera.formats.output import OutputFile
 from saccade.camera.slicing import Slice
 
 _HEADER_BYTES = 256  # room for any number of items
+_LATEST = np.iinfo(np.int64).max
 _COLUMNS = ("t_begin_us", "t_end_us", "n_events")
 _NAMES = ("frames", *_COLUMNS)
 
@@ -83,7 +84,8 @@ class SliceArrays(Closing):
     def append(self, cut: Slice, frame: NDArray[Any]) -> None:
         """Writes what a slice became; RecordingError where the disk is full."""
         self._frames.append(frame)
-        values = (cut.t_begin_us, cut.t_end_us, cut.n_events)
+        # Times that only a damaged stamp has are past what these columns hold.
+        values = (min(cut.t_begin_us, _LATEST), min(cut.t_end_us, _LATEST), cut.n_events)
         for column, value in zip(self._columns, values, strict=True):
             column.append(np.array(value, np.int64))
         self.n += 1

@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 SLICE_QUEUE = 8  # slices that may wait for a frame, and how much memory they may hold:
 SLICE_QUEUE_BYTES = 256 << 20
-FRAME_QUEUE = 2  # frames, and results, that may wait
+FRAME_QUEUE = 2  # frames, and results, that may wait where the engine takes no more at once
 #: At a set speed a slice that left the source this long ago is dropped where a newer one waits.
 BUDGET_US = 50_000
 STUCK_S = 2.0  # a stage that works on one item for longer is named
@@ -48,6 +48,8 @@ class Chain:
         """
 
         self._source = replay
+        # What a batch takes, and gives, at once has room.
+        waiting = max(FRAME_QUEUE, len(engine.input) if on_drop else 1)
         slices = Prefetch(
             replay,
             SLICE_QUEUE,
@@ -63,16 +65,16 @@ class Chain:
         else:
             frames = Prefetch(
                 make_frames(frame_maker, slices),
-                FRAME_QUEUE,
+                waiting,
                 name="frame",
                 on_drop=_dropper(on_drop, lambda framed: framed.timed),
                 stale=lambda framed: _stale(framed.timed),
             )
             self._stages.append(frames)
-            encoding = encode(engine, words, frames)
+            encoding = encode(engine, words, frames, BUDGET_US if on_drop else None)
         self._encoded = Prefetch(
             encoding,
-            FRAME_QUEUE,
+            waiting,
             name="encode",
             on_drop=_dropper(on_drop, lambda encoded: encoded.framed.timed),
             stale=lambda encoded: _stale(encoded.framed.timed),

@@ -25,6 +25,7 @@ from saccade.stream.model_commands import add_model_commands
 from saccade.stream.options import (
     Allow,
     Background,
+    Batch,
     ControlAddress,
     Count,
     Engine,
@@ -43,11 +44,13 @@ from saccade.stream.options import (
     Precision,
     Realtime,
     Record,
+    RecordFolder,
     Refractory,
     Roi,
     Scores,
     ScoresName,
     Seconds,
+    SensorText,
     ServerKey,
     Smooth,
     Stride,
@@ -55,11 +58,14 @@ from saccade.stream.options import (
     Text,
     To,
     Unknown,
+    VideoEvents,
+    VideoThreshold,
     Vote,
     Window,
 )
 from saccade.stream.record_command import add_record_command
 from saccade.stream.teach_command import add_teach_command
+from saccade.stream.train_command import add_train_command
 
 app = typer.Typer(
     name="saccade",
@@ -79,6 +85,7 @@ add_model_commands(app)
 add_key_commands(app)
 add_broker_command(app)
 add_record_command(app)
+add_train_command(app)
 add_teach_command(app)
 add_evaluate_command(app)
 
@@ -87,7 +94,12 @@ DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
 
 @app.command()
 def run(
-    source: Annotated[str, typer.Argument(help="A recording, or a live source: prophesee://.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SOURCE...", help="A recording, or a live source: prophesee://; or several."
+        ),
+    ],
     labels: Annotated[
         Text,
         typer.Option(
@@ -119,7 +131,14 @@ def run(
         Optional[Path],  # noqa: UP007
         typer.Option(help="Write the exit summary to this file as JSON."),
     ] = None,
-    stream: Annotated[str, typer.Option(help="Name of the stream in topics.")] = "cam",
+    stream: Annotated[
+        Optional[list[str]],  # noqa: UP007
+        typer.Option(
+            metavar="NAME",
+            help="Name of the stream in topics; repeatable, once for each of several sources. "
+            "[default: cam; of several, the serial number or the file's name]",
+        ),
+    ] = None,
     geometry: Geometry = None,
     wait_for: Annotated[
         int, typer.Option(help="Wait for this many subscribers before the first slice.")
@@ -141,6 +160,7 @@ def run(
     max_rate: MaxRate = None,
     engine: EngineName = Engine.auto,
     precision: Precision = None,
+    batch: Batch = None,
     frames: Frames = FramesName.auto,
     scores: Scores = ScoresName.softmax,
     unknown: Unknown = None,
@@ -153,17 +173,21 @@ def run(
     insecure_no_auth: Insecure = False,
     seconds: Seconds = None,
     record: Record = None,
+    record_folder: RecordFolder = None,
     realtime: Realtime = False,
+    video_events: VideoEvents = None,
+    video_threshold: VideoThreshold = None,
+    sensor: SensorText = None,
 ) -> None:
     """Label a recording or a live source, and publish the labels."""
     from saccade.stream.run import RunOptions, run_source
-    from saccade.stream.wire import check_stream
+    from saccade.stream.run_cameras import check_streams, run_cameras
 
-    check_stream(stream)
+    check_streams(stream or (), len(sources))
     if wait_for < 0:
         raise SaccadeError(f"wait-for {wait_for}: must be 0 (wait for nobody) or more")
     options = RunOptions(
-        source=source,
+        source=sources[0],
         labels=labels,
         window=window,
         count=count,
@@ -175,7 +199,7 @@ def run(
         top=top,
         out=tuple(out or ()),
         summary=summary,
-        stream=stream,
+        stream=stream[0] if stream else "cam",
         geometry=geometry,
         wait_for=wait_for,
         start=start,
@@ -188,6 +212,7 @@ def run(
         max_rate=max_rate,
         engine=engine.value,
         precision=precision.value if precision else None,
+        batch=batch,
         frames=frames.value,
         scores=scores.value,
         unknown=unknown,
@@ -200,9 +225,14 @@ def run(
         insecure_no_auth=insecure_no_auth,
         seconds=seconds,
         record=record,
+        record_folder=record_folder,
         realtime=realtime,
+        video_events=video_events.value if video_events else None,
+        video_threshold=video_threshold,
+        sensor=sensor,
     )
-    dropped = run_source(options)
+    several = len(sources) > 1
+    dropped = run_cameras(options, sources, stream or ()) if several else run_source(options)
     if dropped and fail_on_drop:
         typer.echo(f"error: {dropped} events were dropped (--fail-on-drop)", err=True)
         raise typer.Exit(3)

@@ -1,28 +1,27 @@
-"""The control socket of a run: its status and clocks, and other words while it runs."""
+"""The control socket of a run: its status and clocks; other words and recordings while it runs."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import queue
 import threading
 import time
-from collections import deque
 from types import TracebackType
 
 import msgspec
 import zmq
 
 from saccade import __version__
-from saccade.camera.errors import SaccadeError
 from saccade.engines.labels import Words
 from saccade.stream.control_messages import (
     COMMANDS,
-    MAX_MESSAGE,
     MAX_REQUEST_BYTES,
     VERSION,
     ErrorReply,
     HelloReply,
+    RecordStart,
+    RecordStartReply,
+    RecordStop,
+    RecordStopReply,
     Reply,
     Request,
     SetLabels,
@@ -33,10 +32,12 @@ from saccade.stream.control_messages import (
     decode_request,
     encode,
 )
+from saccade.stream.control_work import Job, Worker
 from saccade.stream.heartbeat import Heartbeat
 from saccade.stream.keys import ServerKeys
 from saccade.stream.live_words import LiveWords
 from saccade.stream.pipeline import Pipeline
+from saccade.stream.recordings import Recordings
 from saccade.stream.sockets import bind_router
 
 _LOG = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ _END_S = 1.0  # that the end of a run waits for a change in progress
 
 
 class ControlServer:
-    """Answers requests on a ROUTER socket from a thread of its own; new words are made on another.
+    """Answers requests on a ROUTER socket from a thread of its own; what takes time is on others.
 
     Whatever is sent, the run goes on: what is no request is counted in `malformed`, and a request
     that cannot be met gets an `ErrorReply`. Off loopback it needs keys.
@@ -71,32 +72,31 @@ class ControlServer:
         self._stream, self._run, self._since = stream, run, time.monotonic()
         self.requests = self.malformed = 0
         self._stop = threading.Event()
-        self._changes: queue.Queue[tuple[list[bytes], SetLabels] | None] = queue.Queue(_MAX_CHANGES)
-        self._waiting = 0  # for new words
-        self._made: deque[tuple[list[bytes], Reply]] = deque()
-        self._threads: list[threading.Thread] = []
+        self._words = Worker("words", "labels", _MAX_CHANGES)
+        self._files = Worker("files", "record", _MAX_CHANGES)
+        self._thread: threading.Thread | None = None
         self._closed = False
 
-    def start(self, pipeline: Pipeline) -> None:
+    def start(self, pipeline: Pipeline, recordings: Recordings | None = None) -> None:
         """Begins to answer for `pipeline`, those included who asked before."""
         self._pipeline = pipeline
+        self._recordings = recordings or Recordings(pipeline.capture)
         self._heartbeat = Heartbeat(pipeline, self._since)
-        for work, name in ((self._serve, "control"), (self._change, "words")):
-            thread = threading.Thread(target=work, name=f"saccade-{name}", daemon=True)
-            thread.start()
-            self._threads.append(thread)
+        self._thread = threading.Thread(target=self._serve, name="saccade-control", daemon=True)
+        for each in (self._thread, self._words, self._files):
+            each.start()
 
     def close(self) -> None:
-        """Ends; who waits for new words is told so. Twice is once."""
+        """Ends; who waits for an answer is told so. Twice is once."""
         if self._closed:
             return
         self._closed = True
         self._stop.set()
-        if self._threads:
-            self._threads[0].join()
-            self._refuse_waiting()
-            self._threads[1].join(_END_S)  # it may be in a text tower
-            self._send_made()
+        if self._thread is not None:
+            self._thread.join()
+            for worker in (self._words, self._files):  # the words may be in a text tower
+                for sender, reply in worker.close(_END_S):
+                    self._send(sender, reply)
         self._bound.close()
 
     def __enter__(self) -> ControlServer:
@@ -113,10 +113,13 @@ class ControlServer:
     def _serve(self) -> None:
         since, taken = time.monotonic(), 0
         while not self._stop.is_set():
-            if self._socket.poll(_BUSY_POLL_MS if self._waiting else _IDLE_POLL_MS):
+            busy = self._words.waiting or self._files.waiting
+            if self._socket.poll(_BUSY_POLL_MS if busy else _IDLE_POLL_MS):
                 self._receive()
                 taken += 1
-            self._send_made()
+            for worker in (self._words, self._files):
+                for sender, reply in worker.replies():
+                    self._send(sender, reply)
             if taken == _MOST:
                 self._stop.wait(max(0.0, since + _IN_S - time.monotonic()))
                 since, taken = time.monotonic(), 0
@@ -151,8 +154,8 @@ class ControlServer:
         except ValueError as error:
             what = f"command {request.command!r}: {error}"
             return ErrorReply(id=request.id, code="bad_request", message=what)
-        if isinstance(request, SetLabels):
-            return self._set_labels(sender, request)
+        if isinstance(request, SetLabels | RecordStart | RecordStop):
+            return self._change(sender, request)
         if request.command == "time":
             return TimeReply(
                 id=request.id,
@@ -190,35 +193,17 @@ class ControlServer:
             malformed=self.malformed,
         )
 
-    def _set_labels(self, sender: list[bytes], request: SetLabels) -> ErrorReply | None:
+    def _change(
+        self, sender: list[bytes], request: SetLabels | RecordStart | RecordStop
+    ) -> ErrorReply | None:
         if request.run != self._run:
             what = f"run {request.run!r}: this is run {self._run}; ask for it with hello"
             return ErrorReply(id=request.id, code="wrong_run", message=what)
-        try:
-            self._changes.put_nowait((sender, request))
-        except queue.Full:
-            what = f"labels: {_MAX_CHANGES} changes wait already; send this one again later"
-            return ErrorReply(id=request.id, code="busy", message=what)
-        self._waiting += 1
-        return None
-
-    def _change(self) -> None:
-        """Makes new words, one request after the other, on a thread of its own."""
-        while (change := self._changes.get()) is not None:
-            sender, request = change
-            self._made.append((sender, _changed(request, self._pipeline.words)))
-
-    def _refuse_waiting(self) -> None:
-        with contextlib.suppress(queue.Empty):
-            while (change := self._changes.get_nowait()) is not None:
-                what = "labels: the run has ended"
-                self._send(change[0], ErrorReply(id=change[1].id, code="refused", message=what))
-        self._changes.put(None)
-
-    def _send_made(self) -> None:
-        while self._made:
-            self._waiting -= 1
-            self._send(*self._made.popleft())
+        if isinstance(request, SetLabels):
+            words = self._pipeline.words
+            return self._words.give(Job(sender, request, lambda: _changed(request, words)))
+        recordings = self._recordings
+        return self._files.give(Job(sender, request, lambda: _recorded(request, recordings)))
 
     def _send(self, sender: list[bytes], reply: Reply) -> None:
         try:
@@ -228,13 +213,20 @@ class ControlServer:
 
 
 def _changed(request: SetLabels, words: LiveWords) -> Reply:
-    try:
-        groups = {group: tuple(names) for group, names in request.groups.items()}
-        now = words.change(Words(Words.of(request.labels).labels, groups))
-    except SaccadeError as error:
-        return ErrorReply(id=request.id, code="refused", message=str(error)[:MAX_MESSAGE])
-    except Exception as error:  # a fault of ours ends neither the thread nor the run
-        _LOG.exception("words that were not set")
-        what = f"labels: {type(error).__name__}: {error}"[:MAX_MESSAGE]
-        return ErrorReply(id=request.id, code="failed", message=what)
+    groups = {group: tuple(names) for group, names in request.groups.items()}
+    now = words.change(Words(Words.of(request.labels).labels, groups))
     return SetLabelsReply(id=request.id, vocabulary_rev=now.rev, labels=list(now.bank.names))
+
+
+def _recorded(request: RecordStart | RecordStop, recordings: Recordings) -> Reply:
+    if isinstance(request, RecordStart):
+        return RecordStartReply(id=request.id, path=recordings.start(request.name).path)
+    done = recordings.stop()
+    return RecordStopReply(
+        id=request.id,
+        path=done.path,
+        events=done.events,
+        gaps=done.gaps,
+        lost=done.lost,
+        error=done.error,
+    )

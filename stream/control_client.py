@@ -20,6 +20,10 @@ from saccade.stream.control_messages import (
     AnyReply,
     ErrorReply,
     HelloReply,
+    RecordStart,
+    RecordStartReply,
+    RecordStop,
+    RecordStopReply,
     Reply,
     Request,
     SetLabels,
@@ -145,12 +149,32 @@ class Control:
             groups={group: list(names) for group, names in words.groups.items()},
         )
         late = f"no words made in {timeout_s:g} s; they come into use when they are"
-        try:
-            return self._ask(request, SetLabelsReply, timeout_s, late)
-        except ControlError as error:
-            if error.code == "wrong_run":  # another one has taken its place: let the caller see it
-                self._run = None
-            raise
+        return self._change(request, SetLabelsReply, timeout_s, late)
+
+    def record_start(self, name: str, timeout_s: float = 10.0) -> RecordStartReply:
+        """Records the live source into a new file, in the folder that the run has for that.
+
+        Args:
+            name: a plain file name that ends in .aedat4 or .raw.
+
+        Raises:
+            ControlError: the run refuses it, or records already, and says so.
+        """
+        run = self._run or self.hello().run
+        request = RecordStart(id=self._id(), command="record_start", run=run, name=name)
+        late = f"not begun in {timeout_s:g} s; see the run's status"
+        return self._change(request, RecordStartReply, timeout_s, late)
+
+    def record_stop(self, timeout_s: float = 20.0) -> RecordStopReply:
+        """Ends the recording in progress: what is in the file, and what is missing.
+
+        Raises:
+            ControlError: nothing is being recorded.
+        """
+        run = self._run or self.hello().run
+        request = RecordStop(id=self._id(), command="record_stop", run=run)
+        late = f"not ended in {timeout_s:g} s; see the run's status"
+        return self._change(request, RecordStopReply, timeout_s, late)
 
     def close(self) -> None:
         """Disconnects; twice is once."""
@@ -173,6 +197,14 @@ class Control:
         self._asked += 1
         return f"{self._name}-{self._asked}"
 
+    def _change(self, request: Request, kind: type[R], timeout_s: float, late: str) -> R:
+        try:
+            return self._ask(request, kind, timeout_s, late)
+        except ControlError as error:
+            if error.code == "wrong_run":  # another one has taken its place: let the caller see it
+                self._run = None
+            raise
+
     def _ask(
         self, request: Request, kind: type[R], timeout_s: float | None = None, late: str = ""
     ) -> R:
@@ -183,16 +215,20 @@ class Control:
             self._socket.send(_encoded(request), zmq.DONTWAIT)
             reply = self._receive(request.id, timeout_s or self.timeout_s)
         if reply is None:
-            nobody = f"no answer in {self.timeout_s:g} s; " + (
-                self._connected.greeting.doubt
-                or f"start the run with `saccade run --control {self.address}`"
-            )
-            raise SaccadeError(f"control {self.address}: {late or nobody}")
+            raise SaccadeError(f"control {self.address}: {late or self._nobody()}")
         if isinstance(reply, ErrorReply):
             raise ControlError(reply.code, reply.message)
         if not isinstance(reply, kind):
             raise SaccadeError(f"control {self.address}: a reply to another command")
         return reply
+
+    def _nobody(self) -> str:
+        greeting = self._connected.greeting
+        silent = f"no answer in {self.timeout_s:g} s"
+        if greeting.met:
+            return f"a run is there, but {silent}: its model may still be loading; wait longer"
+        start = f"nobody is there; start the run with `saccade run --control {self.address}`"
+        return f"{silent}; {greeting.doubt or start}"
 
     def _receive(self, wanted: str, timeout_s: float) -> AnyReply | None:
         deadline = time.monotonic() + timeout_s

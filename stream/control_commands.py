@@ -1,4 +1,4 @@
-"""`saccade control`: asks a run that was started with `--control`, and changes its words."""
+"""`saccade control`: asks a run that was started with `--control`, and changes what it does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from saccade.camera.errors import printable
+from saccade.camera.errors import SaccadeError, printable
 from saccade.stream.options import KeyFile, ServerKey
 
 if TYPE_CHECKING:
@@ -16,13 +16,14 @@ DEFAULT_CONTROL = "zmq://127.0.0.1:5558"
 
 Address = Annotated[str, typer.Option(metavar="URI", help="The run's --control.")]
 Timeout = Annotated[float, typer.Option(help="Seconds to wait for the answer.")]
+ANSWER_S = 2.0
 Json = Annotated[bool, typer.Option("--json", help="One JSON object.")]
 
 
 def add_control_commands(app: typer.Typer) -> None:
     """Adds them to the command line."""
     control = typer.Typer(
-        help="Ask a run (saccade run --control) and change its words.",
+        help="Ask a run (saccade run --control), change its words, record.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
@@ -30,6 +31,14 @@ def add_control_commands(app: typer.Typer) -> None:
     control.command()(status)
     control.command()(hello)
     control.command()(time)
+    record = typer.Typer(
+        help="Record the live source of a run (--record-folder).",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    record.command("start")(record_start)
+    record.command("stop")(record_stop)
+    control.add_typer(record, name="record")
     app.add_typer(control, name="control")
 
 
@@ -42,7 +51,7 @@ def set_labels(
     server: ServerKey = None,
 ) -> None:
     """Label with other words from now on."""
-    with _open(address, min(timeout, 10.0), key, server) as control:
+    with _open(address, min(timeout, ANSWER_S), key, server) as control:
         found = control.set_labels(labels, timeout)
     words = ", ".join(map(printable, found.labels))
     _show(
@@ -52,9 +61,40 @@ def set_labels(
     )
 
 
+def record_start(
+    name: Annotated[str, typer.Argument(help="A file in the run's folder: today.aedat4 or .raw.")],
+    address: Address = DEFAULT_CONTROL,
+    timeout: Timeout = ANSWER_S,
+    as_json: Json = False,
+    key: KeyFile = None,
+    server: ServerKey = None,
+) -> None:
+    """Record from now on, into a new file."""
+    with _open(address, timeout, key, server) as control:
+        found = control.record_start(name)
+    _show(found, as_json, f"recording {printable(found.path)}")
+
+
+def record_stop(
+    address: Address = DEFAULT_CONTROL,
+    timeout: Timeout = ANSWER_S,
+    as_json: Json = False,
+    key: KeyFile = None,
+    server: ServerKey = None,
+) -> None:
+    """End the recording; exit code 2 where it is not complete."""
+    with _open(address, timeout, key, server) as control:
+        found = control.record_stop()
+    lost = ", ".join(f"{n:,} by {who}" for who, n in found.lost.items() if n)
+    gaps = f"{found.gaps} gaps" + (f" ({lost})" if lost else "")
+    _show(found, as_json, f"{found.events:,} events in {printable(found.path)}, {gaps}")
+    if found.error:
+        raise SaccadeError(f"the recording is not complete: {found.error}")
+
+
 def status(
     address: Address = DEFAULT_CONTROL,
-    timeout: Timeout = 10.0,
+    timeout: Timeout = ANSWER_S,
     as_json: Json = False,
     key: KeyFile = None,
     server: ServerKey = None,
@@ -74,13 +114,14 @@ def status(
         f"{run.slices:,} slices, {run.labels:,} labelled, backlog {run.backlog}, "
         f"event to label {run.delay_us / 1000:.1f} ms\n"
         f"{found.words} words, revision {found.vocabulary_rev}\n"
+        f"{printable(run.recording) or 'nothing is recorded'}\n"
         f"{found.requests} requests, {found.malformed} malformed messages",
     )
 
 
 def hello(
     address: Address = DEFAULT_CONTROL,
-    timeout: Timeout = 10.0,
+    timeout: Timeout = ANSWER_S,
     as_json: Json = False,
     key: KeyFile = None,
     server: ServerKey = None,
@@ -100,7 +141,7 @@ def hello(
 
 def time(
     address: Address = DEFAULT_CONTROL,
-    timeout: Timeout = 10.0,
+    timeout: Timeout = ANSWER_S,
     as_json: Json = False,
     key: KeyFile = None,
     server: ServerKey = None,

@@ -53,12 +53,32 @@ class SetLabels(Request, frozen=True, kw_only=True):
     groups: Annotated[dict[Word, list[Word]], Meta(max_length=16_384)] = {}
 
 
+class RecordStart(Request, frozen=True, kw_only=True):
+    """Record the live source from now on, in the folder that the run was given for it.
+
+    Attributes:
+        run: the run that is meant, as in `SetLabels`.
+        name: a plain file name that ends in .aedat4 or .raw; no file is ever replaced.
+    """
+
+    run: Annotated[str, Meta(max_length=64)]
+    name: Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class RecordStop(Request, frozen=True, kw_only=True):
+    """End the recording, whoever began it; `run` is as in `SetLabels`."""
+
+    run: Annotated[str, Meta(max_length=64)]
+
+
 #: Each command's request.
 COMMANDS: dict[str, type[Request]] = {
     "hello": Request,
     "time": Request,
     "status": Request,
     "set_labels": SetLabels,
+    "record_start": RecordStart,
+    "record_stop": RecordStop,
 }
 
 
@@ -122,14 +142,38 @@ class SetLabelsReply(Reply, frozen=True, kw_only=True, tag="set_labels"):
     labels: list[str]
 
 
+class RecordStartReply(Reply, frozen=True, kw_only=True, tag="record_start"):
+    """It is being recorded into `path`, there; the status says so too, as `recording`."""
+
+    path: str
+
+
+class RecordStopReply(Reply, frozen=True, kw_only=True, tag="record_stop"):
+    """The recording is over.
+
+    Attributes:
+        path: the file, there; `path`.json lists its gaps.
+        events: how many are in it.
+        gaps: how many gaps there are.
+        lost: events in them, by who lost them: source, recorder, disk.
+        error: why it ended before it was stopped; "" where it did not.
+    """
+
+    path: str
+    events: Count
+    gaps: Count
+    lost: dict[str, Count]
+    error: str
+
+
 class ErrorReply(Reply, frozen=True, kw_only=True, tag="error"):
     """Nothing was changed, and why.
 
     Attributes:
         code: "unknown_command" (then `known` lists those that there are), "bad_request" (its
             fields are not what the command takes), "wrong_run" (another run than this one is
-            meant), "refused" (the words cannot be used), "busy" (too many changes wait) or
-            "failed" (a fault of the program).
+            meant), "refused" (the words cannot be used, the file not made), "busy" (too many
+            changes wait) or "failed" (a fault of the program).
         message: one line for people.
     """
 
@@ -138,7 +182,15 @@ class ErrorReply(Reply, frozen=True, kw_only=True, tag="error"):
     known: list[str] = msgspec.field(default_factory=list[str])
 
 
-AnyReply: TypeAlias = HelloReply | TimeReply | StatusReply | SetLabelsReply | ErrorReply
+AnyReply: TypeAlias = (
+    HelloReply
+    | TimeReply
+    | StatusReply
+    | SetLabelsReply
+    | RecordStartReply
+    | RecordStopReply
+    | ErrorReply
+)
 
 _ENCODER = msgspec.msgpack.Encoder()
 _REQUEST = msgspec.msgpack.Decoder(Request)

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from saccade.camera.errors import RecordingError, printable
-from saccade.camera.recordings import open_recording
 from saccade.camera.seeking import Section
+from saccade.camera.video import VideoSpec
 from saccade.camera.writers import Writer, choose_format, open_writer
 from saccade.stream.durations import parse_section_us
 from saccade.stream.files import refuse_overwriting
 from saccade.stream.progress import progress
 from saccade.stream.settings import parse_geometry
 from saccade.stream.signals import Signals
+from saccade.stream.video import VideoSettings, parse_video
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,9 @@ class ConvertOptions:
     format: str | None = None
     compression: str | None = None
     geometry: str | None = None
+    video_events: str | None = None
+    video_threshold: float | None = None
+    sensor: str | None = None
 
 
 class _Conversion:
@@ -67,7 +71,11 @@ def convert_file(options: ConvertOptions) -> None:
     refuse_overwriting(options.source, None, (), Path(options.out))
     started = time.monotonic()
     with Signals() as signals, contextlib.ExitStack() as stack:
-        recording = open_recording(options.source, parse_geometry(options.geometry))
+        video = VideoSettings(
+            parse_video(options.video_events, options.video_threshold, options.sensor, "simulated"),
+            default=VideoSpec("simulated"),
+        )
+        recording = video.open(options.source, parse_geometry(options.geometry))
         stack.enter_context(recording)
         section = Section(recording, *section_us)
         size = recording.width, recording.height

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from saccade.camera.errors import printable
 from saccade.stream.headers import StatusHeader
-from saccade.stream.lines import best_text, score_text, status_text
+from saccade.stream.lines import NO_EVENTS, best_text, score_text, status_text
 from saccade.stream.pipeline import Pipeline
 from saccade.stream.prediction import Prediction
 
@@ -39,10 +39,14 @@ class Display:
         outputs: Sequence[str] = (),
         to_stderr: bool = False,
         console: Console | None = None,
+        name: str = "",
     ) -> None:
-        """`outputs` is where labels go, as shown at the start."""
+        """`outputs` is where labels go, as shown at the start; `name` heads each line of several
+        pipelines' displays.
+        """
         # A live table would be torn apart by lines that come to the same screen.
-        self._lines_only = to_stderr and sys.stdout.isatty()
+        self._lines_only = bool(name) or (to_stderr and sys.stdout.isatty())
+        self._name = name
         self._outputs = outputs
         self._pipeline = pipeline
         # No markup: "[/]" and ":smile:" in a path, a sensor's name or a label are what they are.
@@ -118,6 +122,8 @@ class Display:
         self._print(self._line(prediction))
 
     def _print(self, text: str, style: str = "") -> None:
+        if self._name:
+            text = "\n".join(f"{self._name}  {line}" if line else "" for line in text.split("\n"))
         # As Text: a console given by the caller may read markup in strings.
         self._console.print(Text(text, style=style))
 
@@ -131,6 +137,7 @@ class Display:
             prediction.groups,
             prediction.group_scores,
             self._scores,
+            prediction.n_events,
         )
         return (
             f"{self._seconds(prediction):8.3f} s  {best}  |  {prediction.n_events} events, "
@@ -170,6 +177,9 @@ class Display:
         if bar_width:
             table.add_column(width=bar_width)
         table.add_column(justify="right", width=SCORE_WIDTH, no_wrap=True)
+        if not prediction.n_events:
+            table.add_row(Text(NO_EVENTS, style="dim"))
+            return table
         for rank, (label, score) in enumerate(
             zip(prediction.labels, prediction.scores, strict=True)
         ):
@@ -196,6 +206,7 @@ class Display:
             *(
                 f"group {printable(group)} {score_text(score, self._scores)}"
                 for group, score in best
+                if prediction.n_events
             ),
             *([f"words changed {changes}x"] if changes else []),
         ]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 
 from saccade.camera.errors import SaccadeError
+from saccade.camera.units import microseconds, number
 
-_FACTORS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
-_UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000}
+_DAY_US = 86_400 * 1_000_000
 # An hour of recording in 3.6 s, or a second of it in 17 minutes: beyond, clocks overflow.
 _SLOWEST, _FASTEST = 0.001, 1000.0
 
@@ -17,17 +16,20 @@ def parse_duration_us(text: str, name: str) -> int:
     """Microseconds of a text such as `30ms`; `name` is the option, for the error.
 
     Raises:
-        SaccadeError: no number, no unit (us, ms, s), less than 1 us, or more than a day.
+        SaccadeError: no number, no unit (us, ms, s, h), less than 1 us, or more than a day.
     """
-    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(us|ms|s)?\s*", text)
-    if match and float(match[1]) == 0:
+    try:
+        value = microseconds(text)
+    except ValueError:
+        if _is_zero(text):
+            value = 0.0
+        else:
+            raise SaccadeError(
+                f"{name} {text!r}: not a duration; write a number and us, ms, s or h (30ms)"
+            ) from None
+    if value == 0:
         raise SaccadeError(f"{name} {text}: must be longer than zero, such as 30ms")
-    if match is None or match[2] is None:
-        raise SaccadeError(
-            f"{name} {text!r}: not a duration; write a number and us, ms or s (30ms)"
-        )
-    value = float(match[1]) * _UNITS_US[match[2]]
-    if not 1 <= value <= 86_400 * 1_000_000:
+    if not 1 <= value <= _DAY_US:
         raise SaccadeError(f"{name} {text}: must be from 1us to a day")
     return round(value)
 
@@ -50,9 +52,17 @@ def _position_us(value: str | int, name: str) -> int:
         if isinstance(value, bool) or value < 0:
             raise SaccadeError(f"{name} {value}: must be 0 us or more")
         return value
-    if re.fullmatch(r"\s*(0*\.)?0+\s*(us|ms|s)?\s*", value):
+    if _is_zero(value):
         return 0
     return parse_duration_us(value, name)
+
+
+def _is_zero(text: str) -> bool:
+    """Whether it is nothing of any unit."""
+    try:
+        return microseconds(text, "s") == 0
+    except ValueError:
+        return False
 
 
 def parse_speed(text: str | float) -> float:
@@ -80,8 +90,10 @@ def parse_rate(text: str) -> float:
     Raises:
         SaccadeError: no positive number, or another letter than k, M or G.
     """
-    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+(?:[eE][0-9]{1,2})?)\s*([kMG]?)\s*", text)
-    rate = float(match[1]) * _FACTORS[match[2]] if match else 0.0
+    try:
+        rate = number(text)
+    except ValueError:
+        rate = 0.0
     if rate <= 0:
         raise SaccadeError(f"max-rate {text!r}: write events per second, such as 10M or 500k")
     return rate

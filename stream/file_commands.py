@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from saccade.stream.options import Count, From, Geometry, Stride, Text, To, Whole, Window
+from saccade.stream.options import (
+    Count,
+    From,
+    Geometry,
+    SensorText,
+    Stride,
+    Text,
+    To,
+    VideoEvents,
+    VideoThreshold,
+    Whole,
+    Window,
+)
 
 
 def add_file_commands(app: typer.Typer) -> None:
@@ -57,11 +69,19 @@ def convert(
         Text, typer.Option(help="Of AEDAT4: none, lz4 or zstd. [default: zstd]")
     ] = None,
     geometry: Geometry = None,
+    video_events: VideoEvents = None,
+    video_threshold: VideoThreshold = None,
+    sensor: SensorText = None,
 ) -> None:
-    """Write a recording, or a part of it, in another format."""
+    """Write a recording, a part of it, or what a simulated sensor sees of a video, as a file."""
     from saccade.stream.convert import ConvertOptions, convert_file
 
-    convert_file(ConvertOptions(source, out, start, stop, format, compression, geometry))
+    convert_file(
+        ConvertOptions(
+            source, out, start, stop, format, compression, geometry,
+            video_events.value if video_events else None, video_threshold, sensor,
+        )
+    )  # fmt: skip
 
 
 def frames(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -116,6 +116,6 @@ class SummaryFile(WholeFile):
         """Raises SaccadeError where the file could not be written later."""
         super().__init__(path, "summary")
 
-    def write(self, summary: Summary) -> None:
-        """Writes the summary; see `write_bytes`."""
+    def write(self, summary: Summary | Mapping[str, Summary]) -> None:
+        """Writes the summary, or those of several streams; see `write_bytes`."""
         self.write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")

@@ -149,6 +149,7 @@ class Greeting:
     Attributes:
         refused: why there will be no connection, in one line; None while there may be.
         doubt: why there probably will be none; None where there is no reason to think so.
+        met: whether there was a connection.
     """
 
     def __init__(
@@ -166,6 +167,7 @@ class Greeting:
         """
         self.refused: str | None = None
         self.doubt: str | None = None
+        self.met = False
         self._address, self._keys, self._closed_in_a_row = address, keys, 0
         self._say_doubts = say_doubts
         if keys is not None:
@@ -194,7 +196,7 @@ class Greeting:
 
     def _heed(self, event: int, value: int) -> None:
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-            self.doubt, self._closed_in_a_row = None, 0
+            self.met, self.doubt, self._closed_in_a_row = True, None, 0
         elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
             self.refused = f"address {self._address!r}: refuses us" + (
                 f", for our key is not on its list; add {self._keys.own.public} to its --allow"

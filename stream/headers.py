@@ -71,6 +71,8 @@ class ResultHeader(Header, frozen=True, kw_only=True):
         t_begin_us, t_end_us: the slice on the sensor's clock, us.
         received_ns: arrival of the slice's last event, monotonic clock, ns.
         clock_offset_ns: monotonic clock minus sensor clock, ns.
+        n_events: events of the slice. Slices go on at the same rate without any: what an empty one
+            has for labels says nothing.
         width, height: the sensor, pixels.
         space: name of the embedding space.
         stage_us: time spent in each stage, us.

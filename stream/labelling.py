@@ -11,7 +11,7 @@ from saccade.stream.live_words import LiveWords, Ranked, Ranker, Revision, Scori
 
 
 class Labelling:
-    """The labels of one stream. For each slice: `prepare`, run the engine, then call it."""
+    """The labels of one stream. `prepare`, run the engine, then call it for each frame in order."""
 
     def __init__(self, engine: Engine, words: LiveWords) -> None:
         """Labels by `words`; `engine` gives them where it can score, else its embeddings do."""
@@ -36,14 +36,14 @@ class Labelling:
             self._given = words
         self._by_engine = words
 
-    def __call__(self, embedding: NDArray[np.float32], t_us: int) -> Ranked:
-        """The labels of the frame that was run last, and of a slice that ends at `t_us`."""
+    def __call__(self, embedding: NDArray[np.float32], t_us: int, row: int = 0) -> Ranked:
+        """The labels of frame `row` of the last run, and of a slice that ends at `t_us`."""
         words = self._by_engine
         if words is None or self._engine is None:
             return self._ranker(embedding, t_us)
         rows, scores = self._engine.best
-        labels = tuple(words.bank.names[int(row)] for row in rows[0])
-        return Ranked(words, labels, tuple(map(float, scores[0])))
+        labels = tuple(words.bank.names[int(best)] for best in rows[row])
+        return Ranked(words, labels, tuple(map(float, scores[row])))
 
 
 def is_plain(words: Revision, scoring: Scoring) -> bool:

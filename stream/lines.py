@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from saccade.camera.errors import printable
 from saccade.stream.headers import StatusHeader
 
+#: In place of the labels of an empty slice, which are those of an empty frame: a guess at nothing.
+NO_EVENTS = "no events"
+
 
 def score_text(score: float, kind: str, digits: int = 0) -> str:
     """A probability ("softmax") as per cent with `digits` decimals; a cosine as a number."""
@@ -19,8 +22,14 @@ def best_text(
     groups: Sequence[str],
     group_scores: Sequence[float],
     kind: str,
+    n_events: int,
 ) -> str:
-    """The three best labels and the best group: `car 45%  cup 12%  [vehicle 80%]`."""
+    """The three best labels and the best group, `car 45%  cup 12%  [vehicle 80%]`.
+
+    Of a slice without events it says so instead.
+    """
+    if not n_events:
+        return NO_EVENTS
 
     def text(names: Sequence[str], values: Sequence[float], most: int) -> str:
         pairs = list(zip(names, values, strict=True))[:most]

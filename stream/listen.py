@@ -96,7 +96,8 @@ def _json(message: Message) -> str:
 def _line(message: Message, kind: str) -> str:
     header = message.header
     assert isinstance(header, LabelHeader)
-    best = best_text(header.labels, header.scores, header.groups, header.group_scores, kind)
+    ranking = header.labels, header.scores, header.groups, header.group_scores
+    best = best_text(*ranking, kind, header.n_events)
     return (
         f"{header.stream} #{header.seq}  {best}  |  {header.n_events} events, "
         f"{header.t_begin_us}-{header.t_end_us} us"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -13,15 +14,13 @@ from saccade.camera.events import Packet
 from saccade.camera.filters import EventFilter
 from saccade.camera.fused import FramedSlice, SliceFramer
 from saccade.camera.ring import Gap
-from saccade.camera.slicing import Kept, Slice, Slicer, Window
+from saccade.camera.slicing import LAST_US, Kept, Slice, Slicer, Window
 from saccade.stream import chain
 from saccade.stream.replay import Sieve, TimedSlice
 
 #: How often silence is looked at, and how long after a window's end an event of it may come.
 POLL_S = 0.01
 GRACE_US = 20_000
-#: What a damaged clock is taken for at most; what comes after it begins the grid anew.
-LATEST_US = 1 << 62
 #: Events that a slice being filled may hold where they are kept; one that is longer is dropped.
 SLICE_BYTES = 256 << 20
 
@@ -37,6 +36,10 @@ class Cutter(Protocol):
 
     def advance(self, t_us: int) -> Iterator[Cut]:
         """Those that are over now that the clock has come to `t_us` without an event."""
+        ...
+
+    def begin_anew(self) -> Iterator[Cut]:
+        """The one being filled, as the clock begins anew, wherever."""
         ...
 
     def finish(self) -> Iterator[Cut]:
@@ -76,6 +79,10 @@ class KeepingCutter:
     def advance(self, t_us: int) -> Iterator[Slice]:
         """See `Cutter`."""
         return self._slicer.advance(t_us)
+
+    def begin_anew(self) -> Iterator[Slice]:
+        """See `Cutter`."""
+        return self._slicer.begin_anew()
 
     def finish(self) -> Iterator[Slice]:
         """See `Cutter`."""
@@ -128,6 +135,7 @@ class LiveSlices:
         self._gaps: list[tuple[int, Gap]] = []  # with the index of the event behind each
         self._arrivals: deque[tuple[int, int]] = deque()  # end index of a packet, its arrival (ns)
         self._closed_ns = 0  # when the slice cut last was whole
+        self._outages = 0  # before what is cut now
         self._blank = 0  # begin of the next window (us) before the first event
         self._spent_ns = 0  # on packets that completed no slice
         self._started_ns = 0
@@ -184,7 +192,7 @@ class LiveSlices:
 
     def _cuts(self, item: Captured | Gap | None) -> Iterator[Cut]:
         """The slices that are over by what came, or by silence."""
-        if item is None:
+        if item is None or (isinstance(item, Captured) and not len(item.events)):
             self._closed_ns = time.monotonic_ns()
             return iter(()) if self.reader.ended else self._silence()
         if isinstance(item, Captured) and self._cutter.nbytes > SLICE_BYTES:
@@ -194,20 +202,28 @@ class LiveSlices:
         if isinstance(item, Gap):
             self._gaps.append((self.events, item))
             return iter(())
+        if item.outages != self._outages:
+            self._outages = item.outages
+            self._closed_ns = item.received_ns
+            return itertools.chain(self._cutter.begin_anew(), self._fed(item))
+        return self._fed(item)
+
+    def _fed(self, item: Captured) -> Iterator[Cut]:
+        """The slices that a packet completes."""
         self._closed_ns = item.received_ns
         removed = sum(self.filtered.values())
         cuts = self._cutter.feed(item.events)  # filters at once, and cuts as it is iterated
         removed -= sum(self.filtered.values())
         self.events += len(item.events) + removed
         self._arrivals.append((self.events, item.received_ns))
-        return cuts
+        yield from cuts
 
     def _silence(self) -> Iterator[Cut]:
         if self._grid is None:
             return
         passed_us = self.capture.clock.passed_us(self._closed_ns)
         if passed_us is not None:
-            yield from self._cutter.advance(min(max(0, passed_us - GRACE_US), LATEST_US))
+            yield from self._cutter.advance(min(max(0, passed_us - GRACE_US), LAST_US))
             return
         window_us, stride_us = self._grid  # before the first event: a clock from 0
         elapsed_us = (self._closed_ns - self._started_ns) // 1000 - GRACE_US

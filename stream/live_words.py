@@ -187,6 +187,8 @@ class Ranker:
         """Reads `words.now` once for each embedding."""
         self._words, self._last = words, words.now
         self._labels, self._groups = words.scoring.smoothing(), words.scoring.smoothing()
+        # Every call is felt here: the encoder has emptied the caches of what it runs through.
+        self._smooths = not isinstance(self._labels, _Unsmoothed)
 
     def __call__(self, embedding: NDArray[np.float32], t_us: int) -> Ranked:
         """The labels of an embedding, float32 [dimension], of a slice that ends at `t_us`."""
@@ -195,6 +197,8 @@ class Ranker:
             self._last = words
             self._labels.forget_words()
             self._groups.forget_words()
+        if not self._smooths and not words.bank.groups:
+            return Ranked(words, *words.scorer(embedding))
         labels = self._labels.vote(*words.scorer(self._labels.add(embedding, t_us)))
         grouped = self._groups.add(embedding, t_us)
         if not words.bank.groups:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
 from saccade.camera.capture import Capture
 from saccade.camera.errors import SaccadeError
 from saccade.camera.filters import EventFilter, FilterSpec, RateLimit
+from saccade.camera.formats.video import VideoRecording
 from saccade.camera.frames import FrameMaker, FrameSpec
 from saccade.camera.fused import SliceFramer, make_framer
-from saccade.camera.recordings import Recording, open_recording
+from saccade.camera.recordings import Recording
 from saccade.camera.seeking import Section
-from saccade.camera.slicing import Slicer, TimeSlicer, Window
+from saccade.camera.slicing import LIVE_LEAP_US, Slicer, TimeSlicer, Window
 from saccade.camera.sources import is_source, open_live
+from saccade.camera.video import VideoSpec
 from saccade.camera.word_slices import SliceCutter, words_of
 from saccade.engines.engine import DeviceEngine, Engine
 from saccade.stream.device_stages import DeviceFrames
@@ -25,6 +27,7 @@ from saccade.stream.live import KeepingCutter, LiveSlices
 from saccade.stream.placing import FramesChoice, check_frames_option, choose_frames, look
 from saccade.stream.replay import Replay, Sieve, SliceSource
 from saccade.stream.settings import check_geometry_pair, make_slicer
+from saccade.stream.video import VideoSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Plan:
     limit: RateLimit | None
     frames: str
     realtime: bool = False
+    video: VideoSettings = field(default_factory=VideoSettings)
 
 
 def make_plan(
@@ -55,6 +59,8 @@ def make_plan(
     max_rate: float | None,
     frames: str,
     realtime: bool,
+    video: VideoSpec | None = None,
+    frame: str | None = None,
 ) -> Plan:
     """The plan of a pipeline's settings; nothing is opened for it.
 
@@ -63,6 +69,7 @@ def make_plan(
     """
     check_geometry_pair(geometry)
     check_frames_option(frames)
+    chunks = window is None and count is None and stride is None
     return Plan(
         make_slicer(window, count, stride),
         parse_speed(speed),
@@ -73,6 +80,7 @@ def make_plan(
         None if max_rate is None else RateLimit(max_rate),
         frames,
         realtime,
+        VideoSettings(video, chunks, frame is None),
     )
 
 
@@ -110,6 +118,24 @@ class Opened:
     capture: Capture | None = None
 
 
+def is_live(source: object) -> bool:
+    """Whether this names or is a live source, rather than a recording."""
+    return isinstance(source, Capture) or (isinstance(source, str) and is_source(source))
+
+
+def frames_at_once(batch: int | None, drops: bool) -> int | None:
+    """What an engine is opened for: `batch`, and 1 where nothing is dropped, at speed max.
+
+    There each frame is run alone, so that a recording gives the same numbers every time.
+
+    Raises:
+        SaccadeError: more were asked for there.
+    """
+    if not drops and batch not in (None, 1):
+        raise SaccadeError(f"batch {batch}: at speed max frames are run one by one; leave it out")
+    return batch if drops else 1
+
+
 def open_source(
     source: str | Path | Recording | Capture,
     plan: Plan,
@@ -131,8 +157,10 @@ def open_source(
     if plan.realtime:
         raise SaccadeError("realtime: a recording is not captured; leave it out")
     owned = isinstance(source, str | Path)
-    opened = open_recording(source, plan.geometry) if isinstance(source, str | Path) else source
+    opened = plan.video.open(source, plan.geometry)
     try:
+        if isinstance(opened, VideoRecording):
+            plan, spec = _for_video(plan, opened, spec)
         wanted = plan.filters
         chosen = EventFilter(opened.width, opened.height, wanted) if wanted else None
         part = Section(opened, *plan.section)
@@ -153,6 +181,16 @@ def open_source(
     sieve = Sieve(chosen, plan.limit, on_drop)
     replay = Replay(part, plan.slicer, plan.speed, plan.loop, sieve, framer)
     return Opened(opened, owned, maker, replay, place.note)
+
+
+def _for_video(plan: Plan, video: VideoRecording, spec: FrameSpec) -> tuple[Plan, FrameSpec]:
+    """The plan and the frames of a video: in chunks, as its kind of events has it."""
+    slicer = plan.video.slicer(video, from_start=plan.section == (0, None))
+    if slicer is None:
+        return plan, spec
+    if plan.loop:
+        raise SaccadeError("loop: chunks of a video have none; give --window too, or leave it out")
+    return replace(plan, slicer=slicer), plan.video.frame_spec(video, spec)
 
 
 def _maker(
@@ -224,11 +262,13 @@ def _open_live(
         if capture is not source:
             origin.close()
         raise
+    slicer = plan.slicer
+    if isinstance(slicer, TimeSlicer):
+        slicer.limit_leaps(LIVE_LEAP_US)
     # Where slices keep no events, a burst costs no memory.
     framer: SliceFramer | None = None
     if chosen is None and isinstance(maker, FrameMaker):
-        framer = make_framer(maker, plan.slicer)
-    slicer = plan.slicer
+        framer = make_framer(maker, slicer)
     grid = (slicer.window_us, slicer.stride_us) if isinstance(slicer, TimeSlicer) else None
     sieve = Sieve(chosen, plan.limit, on_drop)
     live = LiveSlices(capture, framer or KeepingCutter(slicer, chosen), grid, sieve, on_torn)
@@ -241,6 +281,7 @@ def _refuse_for_live(plan: Plan) -> None:
         "speed": plan.speed not in (1.0, math.inf),
         "from and to": plan.section != (0, None),
         "geometry": plan.geometry is not None,
+        "video": plan.video.spec is not None,
     }
     for name, given in refused.items():
         if given:

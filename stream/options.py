@@ -55,6 +55,15 @@ Precision = Annotated[
 ]
 
 
+Batch = Annotated[
+    Optional[int],  # noqa: UP007
+    typer.Option(
+        help="Frames, up to 8, that the engine may take at once where several wait. "
+        "[default: 4, with TensorRT 1]"
+    ),
+]
+
+
 class FramesName(str, Enum):
     """Values of --frames."""
 
@@ -169,7 +178,15 @@ Record = Annotated[
     typer.Option(
         "--record",
         metavar="FILE",
-        help="Record the live source meanwhile, as .aedat4; FILE.json lists what is missing.",
+        help="Record the live source meanwhile, as .aedat4 or .raw; FILE.json lists its gaps.",
+    ),
+]
+RecordFolder = Annotated[
+    Text,
+    typer.Option(
+        metavar="DIR",
+        help="With --control: clients may record the live source into new files of this folder, "
+        "and nowhere else. [default: they may not]",
     ),
 ]
 Realtime = Annotated[
@@ -177,6 +194,36 @@ Realtime = Annotated[
     typer.Option(
         "--realtime",
         help="Capture a live source before all other work (SCHED_FIFO, a core of its own).",
+    ),
+]
+
+
+class VideoEventsName(str, Enum):
+    """Values of --video-events."""
+
+    rgb = "rgb"
+    gray = "gray"
+    simulated = "simulated"
+
+
+VideoEvents = Annotated[
+    Optional[VideoEventsName],  # noqa: UP007
+    typer.Option(
+        "--video-events",
+        help="Of a video: differences of its frames, rgb or gray, in chunks of 16; or a simulated "
+        "sensor's. [default: rgb; to convert: simulated]",
+    ),
+]
+VideoThreshold = Annotated[
+    Optional[float],  # noqa: UP007
+    typer.Option(help="Of rgb and gray: a difference above so many of 255 fires. [default: 10]"),
+]
+SensorText = Annotated[
+    Text,
+    typer.Option(
+        "--sensor",
+        metavar="KEY=VALUE,...",
+        help="Of a simulated sensor: threshold_on=0.2,noise_hz=1 and so on.",
     ),
 ]
 

@@ -43,6 +43,7 @@ class Outlet:
         self._bound = bind_xpub(address, linger_ms, keys, insecure_no_auth)
         self.address, self.socket = self._bound.address, self._bound.socket
         self.peers = self.sent = 0
+        self._users = 1
         self._watched = tuple(watched)
         self._subscriptions: Counter[bytes] = Counter()
         self._kept: dict[bytes, list[bytes]] = {}
@@ -51,10 +52,18 @@ class Outlet:
     def refused(self) -> int:
         return self._bound.door.refused if self._bound.door else 0
 
-    @property
-    def watching(self) -> int:
-        """Subscriptions that the watched topics match."""
-        return self._subscriptions.total()
+    def share(self, watched: Sequence[bytes]) -> None:
+        """Has one more user, with topics of its own: `close` closes once all users have."""
+        self._users += 1
+        self._watched += tuple(watched)
+
+    def watching(self, topics: Sequence[bytes]) -> int:
+        """Subscriptions that some of the watched topics match."""
+        return sum(
+            n
+            for prefix, n in self._subscriptions.items()
+            if any(topic.startswith(prefix) for topic in topics)
+        )
 
     @property
     def full(self) -> bool:
@@ -100,7 +109,9 @@ class Outlet:
 
     def close(self) -> None:
         """Closes the socket; waits for what it lingers over."""
-        self._bound.close()
+        self._users -= 1
+        if not self._users:
+            self._bound.close()
 
     def _count(self, request: bytes) -> bool:
         self.peers = max(0, self.peers + (1 if request[0] else -1))

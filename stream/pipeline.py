@@ -16,6 +16,7 @@ from saccade.camera.frames import FrameKind
 from saccade.camera.recordings import Recording
 from saccade.camera.slicing import Window
 from saccade.camera.sources import SourceError
+from saccade.camera.video import VideoSpec
 from saccade.engines.choose import engine_for
 from saccade.engines.engine import Engine
 from saccade.engines.labels import LabelBank
@@ -24,7 +25,7 @@ from saccade.engines.reporting import Report, silent
 from saccade.engines.scoring import Scores
 from saccade.stream.chain import BUDGET_US, Chain
 from saccade.stream.live_words import LiveWords
-from saccade.stream.opening import make_plan, open_source
+from saccade.stream.opening import frames_at_once, is_live, make_plan, open_source
 from saccade.stream.prediction import Encoded, Prediction
 from saccade.stream.settings import make_scoring
 from saccade.stream.stages import predict
@@ -67,6 +68,7 @@ class Pipeline:
         template: str | Sequence[str] = (),
         engine: Engine | str = "onnx",
         precision: str | None = None,
+        batch: int | None = None,
         frames: str = "auto",
         geometry: tuple[int, int] | None = None,
         start: str | int | None = None,
@@ -74,6 +76,7 @@ class Pipeline:
         filters: FilterSpec | None = None,
         max_rate: float | None = None,
         realtime: bool = False,
+        video: VideoSpec | None = None,
         report: Report = silent,
     ) -> None:
         """Opens the source and loads the model.
@@ -103,6 +106,8 @@ class Pipeline:
             engine: "onnx", "tensorrt", "torch", "auto", or an open engine (then closing it is the
                 caller's).
             precision: "fp32", "fp16" or "int8"; by default what suits the engine.
+            batch: frames that the engine may take at once where several wait and none may be late
+                (`BatchSizes`); by default 4, with TensorRT 1.
             frames: where frames are made: "cpu", or "cuda" at the engine's input on its GPU; "auto"
                 is there where it can be. `frames_note` says which and why.
             geometry: (width, height) for recordings that do not say it.
@@ -111,6 +116,8 @@ class Pipeline:
             filters: which events frames are made of; windows of time stay where all put them.
             max_rate: events per second beyond which whole slices are dropped (`RateLimit`).
             realtime: of a live source, the capture goes before all threads without priority.
+            video: how a video becomes events; by default the differences of its frames, in chunks
+                of 16 where neither window, count nor stride is given (`camera.video`).
             report: told how far an engine's build is, which takes minutes with TensorRT.
 
         Raises:
@@ -129,6 +136,8 @@ class Pipeline:
             max_rate,
             frames,
             realtime,
+            video,
+            frame,
         )
         scoring = make_scoring(top, scores, unknown, smooth, vote, template)
         self.model = model if isinstance(model, Model) else load_model(model)
@@ -136,7 +145,10 @@ class Pipeline:
         self.ledger = Ledger()
         spec = self.model.frame_spec(frame)
         self._owns_engine = isinstance(engine, str)
-        self._engine, self.engine_note = engine_for(engine, self.model, precision, report=report)
+        self._drops = is_live(source) or not math.isinf(plan.speed)
+        batch = frames_at_once(batch, self._drops)
+        made = engine_for(engine, self.model, precision, batch, report)
+        self._engine, self.engine_note = made
         # The last thing to be opened, so that nothing refused above leaves it open.
         try:
             self._source = open_source(
@@ -149,7 +161,6 @@ class Pipeline:
         self.frames_note = self._source.frames_note
         self._replay = self._source.replay
         self.capture = self._source.capture  # None of a recording
-        self._drops = self.capture is not None or not math.isinf(plan.speed)
         self.latencies = Latencies()
         self.labelled = 0
         self._chain: Chain | None = None

@@ -112,6 +112,14 @@ class Prefetch(Generic[T]):
             raise error
         raise StopIteration
 
+    def more(self, most: int) -> list[T]:
+        """Up to `most` further items that wait already; those dropped for their age are not."""
+        with self._changed:
+            self._drop_stale()
+            items = [] if self._closed else [self._pop() for _ in range(min(most, self.backlog))]
+            self._changed.notify_all()
+        return items
+
     @property
     def backlog(self) -> int:
         """Items that wait now."""

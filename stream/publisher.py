@@ -62,6 +62,7 @@ class Publisher:
         linger_ms: int = 1000,
         keys: ServerKeys | None = None,
         insecure_no_auth: bool = False,
+        beside: Publisher | None = None,
     ) -> None:
         """Binds at once and starts the heartbeat.
 
@@ -70,20 +71,26 @@ class Publisher:
                 long for the last status to reach one whose queue is full (ms).
             keys: our own and those of who may subscribe; off loopback they are needed.
             insecure_no_auth: anyone who reaches the address may subscribe, and read along.
+            beside: an open publisher of another stream, whose address, and who may come to it, are
+                this one's too; the address is let go when both are closed.
 
         Raises:
             SaccadeError: a bad address or stream name, a port in use, a bind off
                 loopback without keys.
         """
         check_stream(stream)
-        topics = (f"label/{stream}/".encode(), f"latest/label/{stream}/".encode())
-        self._outlet = Outlet(address, linger_ms, topics, keys, insecure_no_auth)
+        self._topics = (f"label/{stream}/".encode(), f"latest/label/{stream}/".encode())
+        self._lock = beside._lock if beside else threading.RLock()
+        self._changed = beside._changed if beside else threading.Condition(self._lock)
+        if beside is None:
+            self._outlet = Outlet(address, linger_ms, self._topics, keys, insecure_no_auth)
+        else:
+            self._outlet = beside._share(stream, self._topics)
         self.address = self._outlet.address
         self.stream, self.run = stream, run or new_run_id()
         self.status: Callable[[], StatusHeader] = status or self._own_status
         self._linger_ms, self._pid = linger_ms, os.getpid()
-        self._lock = threading.RLock()
-        self._changed = threading.Condition(self._lock)
+        self._beside: list[str] = beside._beside if beside else [stream]  # all streams there
         self._seq: Counter[str] = Counter()
         self._closing = self._closed = self._status_failed = False
         self._started = time.monotonic()
@@ -124,7 +131,7 @@ class Publisher:
         with self._lock:
             if not self._closed:
                 self._answer_requests()
-            return self._outlet.watching if not self._closed else 0
+            return self._outlet.watching(self._topics) if not self._closed else 0
 
     @property
     def refused(self) -> int:
@@ -164,7 +171,7 @@ class Publisher:
             finally:
                 self._closed = True
                 self._changed.notify_all()
-        self._outlet.close()
+            self._outlet.close()
 
     def __enter__(self) -> Publisher:
         return self
@@ -176,6 +183,17 @@ class Publisher:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def _share(self, stream: str, topics: tuple[bytes, ...]) -> Outlet:
+        check_process(self._pid, "a Publisher")
+        with self._lock:
+            if self._closed:
+                raise SaccadeError(f"the publisher on {self.address} is closed; open another one")
+            if stream in self._beside:
+                raise SaccadeError(f"stream {stream!r}: {self.address} has it; give another name")
+            self._beside.append(stream)
+            self._outlet.share(topics)
+        return self._outlet
 
     def _publish(self, header: AnyHeader, blobs: Mapping[str, NDArray[Any]] | None = None) -> int:
         check_process(self._pid, "a Publisher")

@@ -23,6 +23,11 @@ SETTLE_S = 0.3
 REST_BYTES = 2048
 
 
+def fitting(ns: int) -> int:
+    """A number of nanoseconds in 64 bits: a damaged stamp may be further off than they say."""
+    return max(ns, -(1 << 63))
+
+
 class Publishing:
     """Publishes labels, embeddings, the vocabulary and a status once a second."""
 
@@ -34,6 +39,7 @@ class Publishing:
         wait_for: int = 0,
         keys: ServerKeys | None = None,
         insecure_no_auth: bool = False,
+        beside: Publishing | None = None,
     ) -> None:
         """Binds at once, so that subscribers connect while the model loads.
 
@@ -43,11 +49,19 @@ class Publishing:
             run: the run's ULID.
             wait_for: subscribers to wait for before the first slice, however long that takes.
             keys, insecure_no_auth: see `Publisher`.
+            beside: that of another stream on the same address.
 
         Raises:
             SaccadeError: a bad address, a port in use, a bind off loopback without keys.
         """
-        self._publisher = Publisher(uri, stream, run, keys=keys, insecure_no_auth=insecure_no_auth)
+        self._publisher = Publisher(
+            uri,
+            stream,
+            run,
+            keys=keys,
+            insecure_no_auth=insecure_no_auth,
+            beside=beside._publisher if beside else None,
+        )
         self.where = self._publisher.address
         self._bound = time.monotonic()
         self._wait_for = wait_for
@@ -78,7 +92,7 @@ class Publishing:
             "t_begin_us": prediction.t_begin_us,
             "t_end_us": prediction.t_end_us,
             "received_ns": timing.received_ns,
-            "clock_offset_ns": timing.received_ns - prediction.t_last_us * 1000,
+            "clock_offset_ns": fitting(timing.received_ns - prediction.t_last_us * 1000),
             "n_events": prediction.n_events,
             "width": self._pipeline.recording.width,
             "height": self._pipeline.recording.height,

@@ -10,8 +10,9 @@ from saccade.camera.capture import Capture
 from saccade.camera.errors import SaccadeError, printable
 from saccade.camera.recorder import Recorder
 from saccade.camera.sources import is_source
-from saccade.stream.live_run import STATUS_S, ending_after, finish_recording, recording
+from saccade.stream.live_run import STATUS_S, ending_after
 from saccade.stream.opening import LiveOrigin, open_capture
+from saccade.stream.recordings import Recordings
 from saccade.stream.signals import Signals
 
 QUIET_S = 1.0
@@ -32,15 +33,15 @@ def record_source(uri: str, path: str, *, seconds: float | None, realtime: bool 
         signals = stack.enter_context(Signals())
         capture = open_capture(uri, realtime)
         stack.callback(LiveOrigin(capture).close)
-        recorder = stack.enter_context(recording(capture, path))
-        assert recorder is not None
-
+        recordings = Recordings(capture)
+        recorder = recordings.begin(path)
+        stack.callback(recordings.close)
         with ending_after(seconds, over.set), signals.stopping(over.set):
             capture.start()
             while not over.wait(STATUS_S) and recorder.running:
                 print(_line(capture, recorder), file=sys.stderr, flush=True)
         capture.close()
-        finish_recording(recorder)
+        recordings.finish()
         if capture.error is not None:
             raise capture.error
 

@@ -16,7 +16,9 @@ def add_record_command(app: typer.Typer) -> None:
 
 def record(
     source: Annotated[str, typer.Argument(metavar="URI", help="A live source.")],
-    file: Annotated[str, typer.Argument(help="The .aedat4 file to write; FILE.json lists gaps.")],
+    file: Annotated[
+        str, typer.Argument(help="The .aedat4 or .raw to write; FILE.json lists gaps.")
+    ],
     seconds: Seconds = None,
     realtime: Realtime = False,
 ) -> None:

@@ -8,6 +8,7 @@ from typing import cast
 from saccade.camera.errors import SaccadeError
 from saccade.camera.filters import FilterSpec, Polarity
 from saccade.camera.slicing import CountSlicer, Slicer, TimeSlicer
+from saccade.camera.units import size
 from saccade.engines.scoring import Scores
 from saccade.stream.durations import parse_duration_us
 from saccade.stream.live_words import Scoring
@@ -111,10 +112,10 @@ def parse_geometry(text: str | None) -> tuple[int, int] | None:
     """
     if text is None:
         return None
-    width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise SaccadeError(f"geometry {text!r}: write WIDTHxHEIGHT, such as 640x480")
-    return int(width), int(height)
+    try:
+        return size(text)
+    except ValueError:
+        raise SaccadeError(f"geometry {text!r}: write WIDTHxHEIGHT, such as 640x480") from None
 
 
 def parse_filters(

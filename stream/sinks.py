@@ -137,29 +137,36 @@ def _groups(prediction: Prediction) -> dict[str, object]:
 
 def open_sinks(
     uris: Sequence[str],
-    stream: str,
+    streams: Sequence[str],
     run: str,
     wait_for: int = 0,
     keys: ServerKeys | None = None,
     insecure_no_auth: bool = False,
-) -> list[Sink]:
-    """One sink per URI; `wait_for` is the number of subscribers that publishing waits for.
-
-    `keys` and `insecure_no_auth` are as in `Publisher`.
+) -> dict[str, list[Sink]]:
+    """For each stream one sink per URI, on one address or in one file with those of the others.
 
     Those that cannot be opened are refused before anything runs.
+
+    Args:
+        wait_for: subscribers that publishing waits for.
+        keys, insecure_no_auth: as in `Publisher`.
 
     Raises:
         SaccadeError: an unknown scheme, a bad address, a port in use, a file that cannot be
             written.
     """
-    sinks: list[Sink] = []
+    sinks: dict[str, list[Sink]] = {stream: [] for stream in streams}
     try:
         for uri in uris:
-            sinks.append(_open_sink(uri, stream, run, wait_for, keys, insecure_no_auth))
+            first: Sink | None = None
+            for stream in streams:
+                sink = _open_sink(uri, stream, run, wait_for, keys, insecure_no_auth, first)
+                first = first or sink
+                sinks[stream].append(sink)
     except SaccadeError:
-        for sink in sinks:
-            sink.close()
+        for opened in sinks.values():
+            for sink in opened:
+                sink.close()
         raise
     return sinks
 
@@ -171,6 +178,7 @@ def _open_sink(
     wait_for: int,
     keys: ServerKeys | None,
     insecure_no_auth: bool,
+    beside: Sink | None,
 ) -> Sink:
     scheme, _, rest = uri.partition(":")
     if scheme == "jsonl" and rest:
@@ -178,7 +186,8 @@ def _open_sink(
     if scheme in ("zmq", "tcp", "ipc"):
         from saccade.stream.publishing import Publishing
 
-        return Publishing(uri, stream, run, wait_for, keys, insecure_no_auth)
+        other = beside if isinstance(beside, Publishing) else None
+        return Publishing(uri, stream, run, wait_for, keys, insecure_no_auth, other)
     raise SaccadeError(
         f"output {uri!r}: unknown; use zmq://127.0.0.1:5556, ipc://PATH, jsonl:FILE or jsonl:-"
     )

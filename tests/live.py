@@ -9,6 +9,7 @@ import numpy as np
 
 from saccade.camera.events import Packet
 from saccade.camera.sources import LivePacket
+from saccade.camera.sources.evt3_stream import Evt3Stream
 
 
 def packet(n, t0, t1, x=3, y=3, on=None):
@@ -62,6 +63,32 @@ class ScriptedSource:
 
     def close(self):
         self.closed.set()
+
+
+class WordSource(ScriptedSource):
+    """Sends transfers of EVT3; `losses` says where in each bytes are missing."""
+
+    sensor = "WORDS"
+
+    def __init__(self, transfers, width, height, losses=(), every_s=0.0):
+        super().__init__(transfers, width, height)
+        self._stream = Evt3Stream(width, height)
+        self._losses = iter(losses)
+        self._every_s = every_s
+
+    def packets(self, timeout_s):
+        for data in self._script:
+            time.sleep(self._every_s)
+            torn = next(self._losses, ())
+            if torn:
+                self.lost = {"overflows": self.lost.get("overflows", 0) + len(torn)}
+            packet = self._stream.packet(data, time.monotonic_ns(), torn)
+            self.dropped = self._stream.dropped
+            if packet is not None:
+                self.sent += len(packet.events)
+                yield packet
+            if self.closed.is_set():
+                return
 
 
 def steady(seconds, rate=100_000, every_s=0.005, t0=1_000_000):

@@ -48,10 +48,7 @@ class RawWriter(FileWriter):
     ) -> None:
         if format not in _CLOCK_BITS:
             raise SaccadeError(f"format is {format!r}; use evt3 or evt2")
-        check_geometry(os.fspath(path), width, height)
-        if max(width, height) > _MAX_SIDE:
-            what = f"{format.upper()} holds at most {_MAX_SIDE} pixels on a side"
-            raise RecordingError(os.fspath(path), f"{what}, not {width}x{height}", "write AEDAT4")
+        check_sides(os.fspath(path), width, height, format)
         super().__init__(path, width, height)
         self.format, self._source = format, source
         self._encoder: _native.Evt3Encoder | _native.Evt2Encoder | None = None
@@ -96,14 +93,45 @@ class RawWriter(FileWriter):
     def _begin(self, first_us: int) -> _native.Evt3Encoder | _native.Evt2Encoder:
         """Writes the header, which needs the first time, and makes the encoder."""
         origin = 0 if first_us < 1 << _CLOCK_BITS[self.format] else first_us
-        number = self.format.removeprefix("evt")
-        size = f"height={self.height};width={self.width}"
-        lines = [f"evt {number}.0", f"format EVT{number};{size}"]
-        lines.append(f"geometry {self.width}x{self.height}")
-        lines.append(f"sensor_name {_TEXT.sub(' ', self._source).strip()}")
-        lines += [f"saccade_t0 {origin}"] if origin else []
-        lines.append("end")
-        self._file.append("".join(f"% {line}\n" for line in lines).encode())
+        size = (self.width, self.height)
+        self._file.append(raw_header(self.format, size, self._source, origin))
         kind = _native.Evt3Encoder if self.format == "evt3" else _native.Evt2Encoder
         self._encoder = kind(self.width, origin)
         return self._encoder
+
+
+def check_sides(path: str, width: int, height: int, format: str) -> None:
+    """Raises RecordingError for a sensor of no size, or one that the format cannot hold."""
+    check_geometry(path, width, height)
+    if max(width, height) > _MAX_SIDE:
+        what = f"{format.upper()} holds at most {_MAX_SIDE} pixels on a side"
+        raise RecordingError(path, f"{what}, not {width}x{height}", "write AEDAT4")
+
+
+def raw_header(
+    format: str,
+    size: tuple[int, int],
+    sensor: str,
+    origin_us: int,
+    facts: dict[str, str] | None = None,
+) -> bytes:
+    """The text above the words.
+
+    Args:
+        size: width and height.
+        origin_us: what readers of ours add to every time.
+        facts: more lines; those without a value are left out.
+    """
+    number, (width, height) = format.removeprefix("evt"), size
+    lines = [f"evt {number}.0", f"format EVT{number};height={height};width={width}"]
+    lines.append(f"geometry {width}x{height}")
+    lines.append(f"sensor_name {header_value(sensor)}")
+    lines += [f"{name} {value}" for name, value in (facts or {}).items() if value]
+    lines += [f"saccade_t0 {origin_us}"] if origin_us else []
+    lines.append("end")
+    return "".join(f"% {line}\n" for line in lines).encode()
+
+
+def header_value(text: str) -> str:
+    """A text as a header's line can hold it."""
+    return _TEXT.sub(" ", text).strip()

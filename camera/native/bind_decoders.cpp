@@ -69,7 +69,12 @@ void bind_decoders(nb::module_& m) {
   bind_decoder<saccade::Evt3Decoder, std::uint32_t, std::uint32_t>(m, "Evt3Decoder", "width"_a,
                                                                    "height"_a)
       .def("count", &count<saccade::Evt3Decoder>, "data"_a.noconvert(), "slices"_a)
-      .def_prop_ro("triggers", &triggers<saccade::Evt3Decoder>);
+      .def_prop_ro("triggers", &triggers<saccade::Evt3Decoder>)
+      .def_prop_ro("state", [](const saccade::Evt3Decoder& d) -> nb::object {
+        const auto s = d.state();
+        if (!s) return nb::none();
+        return nb::make_tuple(s->high, s->low, s->row, s->base, s->on);
+      });
   m.def("read_aedat4_header", &read_header, "data"_a.noconvert());
   m.def("read_aedat4_table", &read_table, "data"_a.noconvert());
   m.def("decode_events", &decode_events, "payload"_a.noconvert(), "width"_a, "height"_a);

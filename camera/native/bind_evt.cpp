@@ -12,5 +12,6 @@ void bind_evt(nb::module_& m) {
       .def("count", &count<saccade::Evt21Decoder>, "data"_a.noconvert(), "slices"_a)
       .def_prop_ro("triggers", &triggers<saccade::Evt21Decoder>);
   bind_decoder<saccade::DatDecoder, std::uint32_t, std::uint32_t, std::uint32_t>(
-      m, "DatDecoder", "width"_a, "height"_a, "version"_a);
+      m, "DatDecoder", "width"_a, "height"_a, "version"_a)
+      .def("count", &count<saccade::DatDecoder>, "data"_a.noconvert(), "slices"_a);
 }

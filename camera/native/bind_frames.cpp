@@ -71,8 +71,9 @@ nb::object take(PythonSliceCounter& self, Frame out) {
 
 void bind_slices(nb::module_& m) {
   nb::class_<PythonSliceCounter>(m, "SliceCounter")
-      .def(nb::init<nb::object, std::uint64_t, std::uint64_t>(), nb::arg("maker"),
-           nb::arg("window_us"), nb::arg("count"))
+      .def(nb::init<nb::object, std::uint64_t, std::uint64_t, unsigned>(), nb::arg("maker"),
+           nb::arg("window_us"), nb::arg("count"),
+           nb::arg("most_empty") = saccade::SliceRules::kMostEmpty)
       .def("add", &add_to, nb::arg("t").noconvert(), nb::arg("x").noconvert(),
            nb::arg("y").noconvert(), nb::arg("on").noconvert())
       .def("finish", [](PythonSliceCounter& self) { self.slices().finish(); })
@@ -83,6 +84,11 @@ void bind_slices(nb::module_& m) {
             self.slices().advance(t);
           },
           nb::arg("t_us"))
+      .def("begin_anew",
+           [](PythonSliceCounter& self) {
+             if (self.slices().due()) throw nb::value_error("a slice is due: take it first");
+             self.slices().begin_anew();
+           })
       .def("take", &take, nb::arg("out").noconvert())
       .def_prop_ro("due", [](PythonSliceCounter& self) { return self.slices().due(); })
       .def_prop_ro("events", [](PythonSliceCounter& self) { return self.slices().events(); });

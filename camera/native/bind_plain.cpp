@@ -14,7 +14,8 @@ void bind_plain(nb::module_& m) {
       .value("atis", EsDecoder::Kind::atis)
       .value("colour", EsDecoder::Kind::colour);
   bind_decoder<EsDecoder, std::uint32_t, std::uint32_t, EsDecoder::Kind>(m, "EsDecoder", "width"_a,
-                                                                         "height"_a, "kind"_a);
+                                                                         "height"_a, "kind"_a)
+      .def("count", &count<EsDecoder>, "data"_a.noconvert(), "slices"_a);
   bind_decoder<saccade::NmnistDecoder, std::uint32_t, std::uint32_t>(m, "NmnistDecoder", "width"_a,
                                                                      "height"_a);
   nb::class_<saccade::TextLayout>(m, "TextLayout")

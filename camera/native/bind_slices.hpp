@@ -8,10 +8,11 @@
 // Keeps the frame maker that it counts for.
 class PythonSliceCounter {
  public:
-  PythonSliceCounter(nanobind::object maker, std::uint64_t window, std::uint64_t count)
+  PythonSliceCounter(nanobind::object maker, std::uint64_t window, std::uint64_t count,
+                     unsigned most_empty)
       : maker_(std::move(maker)),
         frames_(nanobind::cast<saccade::FrameMaker&>(maker_)),
-        slices_(frames_.counters(), window, count) {}
+        slices_(frames_.counters(), window, count, most_empty) {}
 
   // What a decoder may count into: throws where a slice is due, or where its events could lie
   // outside.

@@ -32,18 +32,21 @@ Counters::Counters(int width, int height, int size, Counting counting)
       y_map_(scale_map(height, rows_)),
       row_at_(static_cast<std::size_t>(height)) {
   for (int y = 0; y < height; ++y) row_at_[y] = static_cast<std::uint32_t>(2 * y_map_[y] * stride_);
-  x_factor_ = factor(x_map_);
-  y_factor_ = factor(y_map_);
+  x_factor_ = factor(x_map_, kShift);
+  y_factor_ = factor(y_map_, kShift);
+  x_factor16_ = factor(x_map_, 16);
+  y_factor16_ = factor(y_map_, 16);
+  if (x_factor16_ > 0xffff || y_factor16_ > 0xffff) x_factor16_ = 0;
   if (scaled_ && takes_vectors()) make_cells();
   if (scaled_ && takes_vectors() && width_ <= 2 * columns_) make_pairs();
 }
 
-std::uint32_t Counters::factor(const std::vector<std::uint16_t>& map) {
+std::uint32_t Counters::factor(const std::vector<std::uint16_t>& map, int shift) {
   const std::uint64_t in = map.size(), out = std::uint64_t{map.back()} + 1;
-  const std::uint64_t factor = ((out << kShift) + in - 1) / in;
+  const std::uint64_t factor = ((out << shift) + in - 1) / in;
   for (std::uint64_t v = 0; v < in; ++v) {
     const std::uint64_t product = v * factor;
-    if (product >> 32 != 0 || product >> kShift != map[v]) return 0;
+    if (product >> 32 != 0 || product >> shift != map[v]) return 0;
   }
   return static_cast<std::uint32_t>(factor);
 }
@@ -78,6 +81,9 @@ void Counters::make_pairs() {
 // each.
 void Counters::add(const std::uint16_t* x, const std::uint16_t* y, const std::uint8_t* on,
                    std::size_t n) {
+#ifdef SACCADE_X86
+  if (n >= 16 && takes_sixteens() && has_avx512()) return add_avx512(x, y, on, n);
+#endif
   constexpr std::size_t kPiece = 1024;
   for (std::size_t i = 0; i < n; i += kPiece) {
     const std::size_t m = std::min(kPiece, n - i);

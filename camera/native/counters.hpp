@@ -47,18 +47,26 @@ class Counters {
   bool scaled() const { return scaled_; }
   // Whether Adder::eight may be used.
   bool takes_eights() const { return x_factor_ != 0 && y_factor_ != 0; }
+  // Whether EventRuns may be used.
+  bool takes_sixteens() const { return !scaled_ || (x_factor16_ != 0 && y_factor16_ != 0); }
+  // A cell is (v * factor) >> 16; 0 where no factor of 16 bits gives it.
+  std::uint32_t x_factor16() const { return x_factor16_; }
+  std::uint32_t y_factor16() const { return y_factor16_; }
+  std::uint32_t stride() const { return static_cast<std::uint32_t>(stride_); }
 
   std::uint64_t saturated() const { return saturated_; }
   std::uint64_t out_of_bounds() const { return out_of_bounds_; }
 
  private:
+  void add_avx512(const std::uint16_t* x, const std::uint16_t* y, const std::uint8_t* on,
+                  std::size_t n);
   void add_inside_avx2(const std::uint16_t* x, const std::uint16_t* y, const std::uint8_t* on,
                        std::size_t n);
   void add_inside(const std::uint16_t* x, const std::uint16_t* y, const std::uint8_t* on,
                   std::size_t n);
   void make_cells();
   void make_pairs();
-  static std::uint32_t factor(const std::vector<std::uint16_t>& map);
+  static std::uint32_t factor(const std::vector<std::uint16_t>& map, int shift);
 
   int width_, height_, rows_, columns_;
   bool scaled_;
@@ -68,7 +76,7 @@ class Counters {
   std::vector<std::uint16_t> x_map_, y_map_;  // sensor -> grid
   // The same as (v * factor) >> kShift; 0 where no factor gives it.
   static constexpr int kShift = 21;
-  std::uint32_t x_factor_ = 0, y_factor_ = 0;
+  std::uint32_t x_factor_ = 0, y_factor_ = 0, x_factor16_ = 0, y_factor16_ = 0;
   std::vector<std::uint32_t> row_at_;  // [height]: where a row's OFF counters start
   // [width][n_cells]: which of 32 pixels from x on are in each cell from x's on.
   std::vector<std::uint32_t> cells_;
@@ -104,11 +112,17 @@ class Counters::Adder {
     return row_at_[y] + on * stride_ + x_map_[x];
   }
 
-  void one_at(std::uint32_t place) {
-    const std::uint32_t sum = counts_[place] + 1u, count = sum < 0xffff ? sum : 0xffff;
-    saturated_ += sum - count;
-    counts_[place] = static_cast<std::uint16_t>(count);
+  void one_at(std::uint32_t place) { some_at(place, 1); }
+  // n events of one counter; its row is to be touched.
+  void some_at(std::uint32_t place, std::uint32_t n) {
+    std::uint32_t sum = counts_[place] + n;
+    if (__builtin_expect(sum > 0xffff, 0)) {
+      saturated_ += sum - 0xffff;
+      sum = 0xffff;
+    }
+    counts_[place] = static_cast<std::uint16_t>(sum);
   }
+  void touch(std::uint32_t row) { touched_[row] = 1; }
   void one(std::uint32_t x, std::uint32_t y, std::uint32_t on) { one_at(place(x, y, on)); }
 
 #ifdef SACCADE_X86

@@ -42,16 +42,26 @@ SACCADE_INLINE void scale_inlined(float* values, std::size_t n, float scale, flo
   for (std::size_t i = 0; i < n; ++i) values[i] = values[i] * scale + offset;
 }
 
-// Each once for any processor and once for AVX2.
+// Each once for any processor and once for AVX2; those of whole numbers for AVX-512 too, for there
+// compilers fuse a product and a sum, which rounds differently.
 #define SACCADE_BOTH(result, name, parameters, arguments)                         \
   result name##_anywhere parameters { return name##_inlined arguments; }          \
   SACCADE_AVX2 result name##_avx2 parameters { return name##_inlined arguments; } \
   result name parameters { return has_avx2() ? name##_avx2 arguments : name##_anywhere arguments; }
-SACCADE_BOTH(std::uint16_t, top, (const std::uint16_t* counts, std::size_t n), (counts, n))
-SACCADE_BOTH(std::uint32_t, sums,
-             (const std::uint16_t* off, const std::uint16_t* on, std::size_t n, std::uint32_t clamp,
-              float* out),
-             (off, on, n, clamp, out))
+#define SACCADE_THREE(result, name, parameters, arguments)                            \
+  result name##_anywhere parameters { return name##_inlined arguments; }              \
+  SACCADE_AVX2 result name##_avx2 parameters { return name##_inlined arguments; }     \
+  SACCADE_AVX512 result name##_avx512 parameters { return name##_inlined arguments; } \
+  result name parameters {                                                            \
+    return has_avx512() ? name##_avx512 arguments                                     \
+           : has_avx2() ? name##_avx2 arguments                                       \
+                        : name##_anywhere arguments;                                  \
+  }
+SACCADE_THREE(std::uint16_t, top, (const std::uint16_t* counts, std::size_t n), (counts, n))
+SACCADE_THREE(std::uint32_t, sums,
+              (const std::uint16_t* off, const std::uint16_t* on, std::size_t n,
+               std::uint32_t clamp, float* out),
+              (off, on, n, clamp, out))
 SACCADE_BOTH(void, mix,
              (const std::uint16_t* off, const std::uint16_t* on, std::size_t n, float off_scale,
               float on_scale, float* out),
@@ -59,6 +69,7 @@ SACCADE_BOTH(void, mix,
 SACCADE_BOTH(void, scale, (float* values, std::size_t n, float scale, float offset),
              (values, n, scale, offset))
 #undef SACCADE_BOTH
+#undef SACCADE_THREE
 
 constexpr std::uint32_t kNoClamp = 2 * 0xffff;
 

@@ -8,13 +8,13 @@ CountedSlice SliceRules::take() {
   const bool any = end_ > first_, by_time = window_ != 0;
   CountedSlice slice{};
   slice.t_begin = by_time ? begin_ : lo_;
-  slice.t_end = by_time ? begin_ + window_ : hi_ + 1;
+  slice.t_end = by_time ? end() : after(hi_, 1);
   slice.t_last = any ? hi_ : slice.t_end;
   slice.first = first_;
   slice.last = end_;
   slice.restarts = restarts_;
   empty_ = any ? 0 : empty_ + 1;
-  begin_ += window_;
+  begin_ = after(begin_, window_);
   first_ = end_;
   lo_ = kNever;
   hi_ = 0;
@@ -22,6 +22,22 @@ CountedSlice SliceRules::take() {
   why_ = Due::kNothing;
   return slice;
 }
+
+namespace {
+
+TimeRange time_range(const std::uint64_t* t, std::size_t n) {
+#ifdef SACCADE_X86
+  if (has_avx512()) return time_range_avx512(t, n);
+#endif
+  TimeRange range{t[0], t[0]};
+  for (std::size_t i = 1; i < n; ++i) {
+    range.lo = std::min(range.lo, t[i]);
+    range.hi = std::max(range.hi, t[i]);
+  }
+  return range;
+}
+
+}  // namespace
 
 void SliceCounter::resume() {
   if (goes_on()) return;
@@ -50,17 +66,22 @@ void SliceRules::advance(std::uint64_t t) {
   window_is_over();
 }
 
+void SliceRules::begin_anew() {
+  if (!begun_ || window_ == 0) return;
+  if (end_ > first_) {
+    why_ = Due::kRestart;
+  } else {
+    restart();
+  }
+}
+
 std::size_t SliceCounter::add(const std::uint64_t* t, const std::uint16_t* x,
                               const std::uint16_t* y, const bool* on, std::size_t n) {
   constexpr std::size_t kPiece = 256;
   const auto* polarity = reinterpret_cast<const std::uint8_t*>(on);
   for (std::size_t i = 0; i < n;) {
     const std::size_t m = std::min(kPiece, n - i);
-    std::uint64_t lo = t[i], hi = t[i];
-    for (std::size_t j = i; j < i + m; ++j) {
-      lo = std::min(lo, t[j]);
-      hi = std::max(hi, t[j]);
-    }
+    const auto [lo, hi] = time_range(t + i, m);
     if (takes(lo, hi, m)) {
       counters_.add(x + i, y + i, polarity + i, m);
       took(lo, hi, m);
@@ -98,8 +119,8 @@ bool SliceRules::stops_at(std::uint64_t t) {
 }
 
 bool SliceRules::window_is_over() {
-  if (newest_ < begin_ + window_) return false;
-  if (end_ == first_ && empty_ >= kMostEmpty) {
+  if (newest_ < begin_ || newest_ - begin_ < window_) return false;
+  if (end_ == first_ && empty_ >= most_empty_) {
     ++restarts_;
     begin_ += (newest_ - begin_) / window_ * window_;
     empty_ = 0;

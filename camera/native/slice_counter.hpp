@@ -17,6 +17,12 @@ struct CountedSlice {
   std::uint64_t restarts;        // of the grid so far
 };
 
+struct TimeRange {
+  std::uint64_t lo, hi;
+};
+
+TimeRange time_range_avx512(const std::uint64_t* t, std::size_t n);
+
 // Where slices end. The rules are those of TimeSlicer and CountSlicer (camera/slicing.py) for
 // slices that follow each other without gap or overlap; the tests hold them against each other.
 class SliceRules {
@@ -25,7 +31,8 @@ class SliceRules {
   static constexpr unsigned kMostEmpty = 1000;        // slices in a row; past more the grid leaps
 
   // Slices of `window` us or, where that is 0, of `count` events.
-  SliceRules(std::uint64_t window, std::uint64_t count) : window_(window), count_(count) {}
+  SliceRules(std::uint64_t window, std::uint64_t count, unsigned most_empty = kMostEmpty)
+      : window_(window), count_(count), most_empty_(most_empty) {}
 
   // A slice is over, and nothing is counted before it has been taken.
   bool due() const { return why_ != Due::kNothing; }
@@ -36,6 +43,9 @@ class SliceRules {
   // The clock has come to `t` without an event: the windows that are over are due, empty ones
   // included, one after the other as they are taken. Needs !due().
   void advance(std::uint64_t t);
+  // The clock begins anew, wherever: what is counted is due, if there is any, and the grid begins
+  // with the next event. Slices of so many events go on. Needs !due().
+  void begin_anew();
 
   // Whether a slice is due before an event of this time. Needs !due().
   bool stops_at(std::uint64_t t);
@@ -46,7 +56,11 @@ class SliceRules {
   // belong to this slice; and that they have been counted.
   bool takes(std::uint64_t lo, std::uint64_t hi, std::uint64_t n) const {
     if (!begun_ || n >= room()) return false;
-    return window_ == 0 || (hi < begin_ + window_ && lo + kReset >= std::max(newest_, hi));
+    return window_ == 0 || (hi < end() && std::max(newest_, hi) - lo <= kReset);
+  }
+  // How many events with such times it takes, whatever their order.
+  std::uint64_t most(std::uint64_t lo, std::uint64_t hi) const {
+    return takes(lo, hi, 0) ? room() - 1 : 0;
   }
   void took(std::uint64_t lo, std::uint64_t hi, std::uint64_t n) {
     newest_ = std::max(newest_, hi);
@@ -57,7 +71,7 @@ class SliceRules {
 
   std::uint64_t events() const { return end_; }  // so far
   // The window's end, 0 where none has begun, and the newest event's time in this grid, in us.
-  std::uint64_t end() const { return begun_ ? begin_ + window_ : 0; }
+  std::uint64_t end() const { return begun_ ? after(begin_, window_) : 0; }
   std::uint64_t newest() const { return newest_; }
 
  protected:
@@ -72,11 +86,16 @@ class SliceRules {
   static constexpr std::uint64_t kNever = std::numeric_limits<std::uint64_t>::max();
   enum class Due { kNothing, kWindow, kRestart, kCount, kEnd };
 
+  // `by` us after `t`, or the last time that there is: a damaged stamp may be near it.
+  static std::uint64_t after(std::uint64_t t, std::uint64_t by) {
+    return t < kNever - by ? t + by : kNever;
+  }
   std::uint64_t room() const { return window_ == 0 ? count_ - (end_ - first_) : kNever; }
   bool window_is_over();
   void restart();
 
   std::uint64_t window_, count_;
+  unsigned most_empty_;
   Due why_ = Due::kNothing;
   bool begun_ = false;
   std::uint64_t begin_ = 0, newest_ = 0;
@@ -89,8 +108,9 @@ class SliceRules {
 // The events of a slice, in counters.
 class SliceCounter : public SliceRules {
  public:
-  SliceCounter(Counters& counters, std::uint64_t window, std::uint64_t count)
-      : SliceRules(window, count), counters_(counters) {}
+  SliceCounter(Counters& counters, std::uint64_t window, std::uint64_t count,
+               unsigned most_empty = kMostEmpty)
+      : SliceRules(window, count, most_empty), counters_(counters) {}
 
   // Counts on with what was left, once a slice was taken and the counters cleared, which held it.
   void resume();

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from saccade.camera.errors import SaccadeError, printable
 from saccade.camera.events import Packet
+from saccade.camera.formats.evt3_words import Evt3State
 
 
 class SourceError(SaccadeError):
@@ -40,16 +41,21 @@ class LivePacket:
     """What arrived at once.
 
     Attributes:
-        events: at least one, of any number, in the order of arrival.
+        events: in the order of arrival; none where bytes of EVT3 hold only its clock or triggers.
         received_ns: of `time.monotonic_ns`, when its last byte had arrived.
-        raw: the bytes that hold these events, and only those; None where the source has none.
-        encoding: of `raw`: "evt3", "evt21", "dv" (a size-prefixed flatbuffer EVTS), or "".
+        raw: the bytes that hold these events, and only those; None where the source has none. Those
+            of EVT3 are whole words, and follow on those of the packet before.
+        encoding: of `raw`: "evt3", "dv" (a size-prefixed flatbuffer EVTS), or "".
+        before, after: what words of EVT3 have set before these and after them; `before` is None at
+            the camera's first, and its first after it was opened again.
     """
 
     events: Packet
     received_ns: int
     raw: bytes | memoryview | None = None
     encoding: str = ""
+    before: Evt3State | None = None
+    after: Evt3State | None = None
 
 
 class LiveSource(Protocol):
@@ -92,7 +98,7 @@ class LiveSource(Protocol):
         ...
 
     def packets(self, timeout_s: float) -> Iterator[LivePacket | None]:
-        """What arrives from now on; None each time that nothing came for `timeout_s`.
+        """What arrives from now on; None each time that no event came for `timeout_s`.
 
         Ends where the source itself ends. One iteration at a time.
 

@@ -26,10 +26,10 @@ class Connection:
         """
         self._reading = True
         try:
-            self._socket.settimeout(timeout_s)
             filled = 0
             while filled < len(out):
                 try:
+                    self._socket.settimeout(timeout_s)  # fails where it was closed before
                     n = self._socket.recv_into(out[filled:])
                 except TimeoutError:
                     yield None

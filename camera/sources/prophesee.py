@@ -11,10 +11,9 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from saccade.camera import _native
-from saccade.camera.events import Packet
 from saccade.camera.sources.base import LivePacket, SourceError, SourceLostError
 from saccade.camera.sources.drivers import import_driver, reason
+from saccade.camera.sources.evt3_stream import Evt3Stream
 from saccade.camera.sources.prophesee_settings import CAMERAS, Wanted, make_configuration
 from saccade.camera.sources.settings import Table, load_settings, to_table
 from saccade.camera.sources.uri import SourceUri
@@ -77,25 +76,27 @@ class PropheseeSource:
         self.name, self.serial, self._model = name, serial, model
         self._driver = driver
         self._configuration = make_configuration(driver, model, wanted, name)
-        self._lost = {"overflows": 0}
-        self._dropped: dict[str, int] = {}
+        self._lost = {"overflows": 0, "transfers": 0}
+        self._dropped_before = 0  # transfers, until the camera was opened last
         self._closed = self._reading = False
         self._device: Any = self._open()
         properties = self._device.properties()
         self.sensor = str(self._device.name().value)
         self.width, self.height = int(properties.width), int(properties.height)
-        self._decoder = _native.Evt3Decoder(self.width, self.height)
+        self._words = Evt3Stream(self.width, self.height)
 
     @property
     def lost(self) -> dict[str, int]:
-        """How often the driver's ring was full, and bytes were lost."""
+        """How often the driver's ring was full, and how many transfers it had no room for.
+
+        Nobody knows the events in them, nor those that the sensor itself left out.
+        """
         return dict(self._lost)
 
     @property
     def dropped(self) -> dict[str, int]:
         """Events that were left out, by class."""
-        now = self._decoder.dropped
-        return {name: count + self._dropped.get(name, 0) for name, count in now.items()}
+        return self._words.dropped
 
     def settings(self) -> Table:
         """What was set: the camera cannot be asked."""
@@ -107,12 +108,10 @@ class PropheseeSource:
         try:
             while not self._closed:
                 found = self._next()
-                if found is not None:
-                    data, received_ns = found
-                    events = Packet(*self._decoder.decode(data))
-                    if len(events):
-                        yield LivePacket(events, received_ns, data, "evt3")
-                        given = time.monotonic()
+                packet = self._words.packet(*found) if found is not None else None
+                if packet is not None:
+                    yield packet
+                    given = time.monotonic() if len(packet.events) else given
                 if time.monotonic() - given >= timeout_s:
                     yield None
                     given = time.monotonic()
@@ -130,8 +129,8 @@ class PropheseeSource:
             self._device = self._open()
         except SourceError as error:  # it may not be ready yet
             raise SourceLostError(self.name, error.what, error.remedy) from None
-        self._dropped = self.dropped
-        self._decoder = _native.Evt3Decoder(self.width, self.height)
+        self._dropped_before = self._lost["transfers"]
+        self._words.restart()
 
     def close(self) -> None:
         """Lets go of the camera; while another thread reads, that one does at its next turn."""
@@ -156,8 +155,11 @@ class PropheseeSource:
         except Exception as error:  # whatever the driver raises
             raise SourceError(self.name, f"cannot open it: {reason(error)}", _REMEDY) from None
 
-    def _next(self) -> tuple[bytes, int] | None:
-        """The next bytes and when they arrived; SourceLostError where the camera is gone."""
+    def _next(self) -> tuple[bytes, int, list[int]] | None:
+        """The next bytes, when they arrived, and where in them some are missing.
+
+        Raises SourceLostError where the camera is gone.
+        """
         try:
             status, data = next(self._device)
         except Exception as error:  # whatever the driver raises
@@ -167,6 +169,8 @@ class PropheseeSource:
             raise SourceLostError(self.name, what, "plug it in") from None
         if status.ring is None or not data:
             return None
-        self._lost["overflows"] += len(status.ring.overflow_indices or ())
+        losses: list[int] = list(status.ring.overflow_indices or ())
+        self._lost["overflows"] += len(losses)
+        self._lost["transfers"] = self._dropped_before + status.ring.dropped_packets
         late_ns = max(0, round((status.delay() or 0.0) * 1e9))
-        return data, time.monotonic_ns() - late_ns
+        return data, time.monotonic_ns() - late_ns, losses

@@ -23,8 +23,10 @@ from saccade.camera import _native
 from saccade.camera.events import Packet
 from saccade.camera.sources.base import LivePacket, SourceError, SourceLostError
 from saccade.camera.sources.connection import Connection, ConnectionEndedError
+from saccade.camera.sources.evt3_stream import Evt3Stream
 from saccade.camera.sources.sim_link import END, HEAD_BYTES, unpack_head
 from saccade.camera.sources.sim_options import SimOptions, read_options
+from saccade.camera.sources.sim_scenes import read_image
 from saccade.camera.sources.uri import SourceUri
 
 _START_S = 60.0  # of the process: it makes its bytes first
@@ -34,6 +36,8 @@ _MODULE = "saccade.camera.sources.sim_camera"
 def open_sim(uri: SourceUri) -> SimSource:
     """Starts a virtual camera and opens it."""
     options = read_options(uri)
+    if options.scene == "image":
+        read_image(options.path)  # what is wrong with it is told here, not by the camera
     source = SimSource(uri.text, options)
     try:
         source.start()
@@ -60,7 +64,7 @@ class SimSource:
         self._encoding = options.encoding
         self._lost = {"events": 0, "damaged_packets": 0}
         self._dropped: dict[str, int] = {}
-        self._decoder = _native.Evt3Decoder(self.width, self.height)
+        self._words = Evt3Stream(self.width, self.height)
         self._folder = Path(tempfile.mkdtemp(prefix="saccade-sim-"))
         self._path = self._folder / "usb"
         self._process: subprocess.Popen[str] | None = None
@@ -75,10 +79,7 @@ class SimSource:
     @property
     def dropped(self) -> dict[str, int]:
         """Events that were left out, by class."""
-        return {
-            name: self._dropped.get(name, 0) + self._decoder.dropped.get(name, 0)
-            for name in {**self._dropped, **self._decoder.dropped}
-        }
+        return self._words.dropped if self._encoding == "evt3" else dict(self._dropped)
 
     @property
     def pid(self) -> int:
@@ -120,8 +121,7 @@ class SimSource:
         except OSError:
             connection.close()
             raise SourceLostError(self.name, "it is not there", "plug it in") from None
-        self._dropped = self.dropped
-        self._decoder = _native.Evt3Decoder(self.width, self.height)
+        self._words.restart()
         self._connection = Connection(connection)
 
     def packets(self, timeout_s: float) -> Iterator[LivePacket | None]:
@@ -129,12 +129,10 @@ class SimSource:
         given = time.monotonic()
         try:
             for transfer in self._transfers(timeout_s):
-                if transfer is not None:
-                    received_ns = time.monotonic_ns()
-                    events = self._decode(transfer)
-                    if events is not None and len(events):
-                        yield LivePacket(events, received_ns, transfer, self._encoding)
-                        given = time.monotonic()
+                packet = self._read(transfer) if transfer is not None else None
+                if packet is not None:
+                    yield packet
+                    given = time.monotonic() if len(packet.events) else given
                 if time.monotonic() - given >= timeout_s:  # a clock's words alone are no news
                     yield None
                     given = time.monotonic()
@@ -158,9 +156,10 @@ class SimSource:
             yield from connection.fill(transfer, timeout_s)
             yield transfer
 
-    def _decode(self, transfer: memoryview) -> Packet | None:
+    def _read(self, transfer: memoryview) -> LivePacket | None:
+        received_ns = time.monotonic_ns()
         if self._encoding == "evt3":
-            return Packet(*self._decoder.decode(transfer))
+            return self._words.packet(transfer, received_ns)
         try:
             columns, dropped = _native.decode_events(transfer, self.width, self.height)
         except ValueError:
@@ -168,7 +167,8 @@ class SimSource:
             return None
         for name, count in dropped.items():
             self._dropped[name] = self._dropped.get(name, 0) + count
-        return Packet(*columns)
+        events = Packet(*columns)
+        return LivePacket(events, received_ns, transfer, "dv") if len(events) else None
 
     def close(self) -> None:
         """Ends the camera's process."""

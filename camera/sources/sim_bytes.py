@@ -98,16 +98,6 @@ class _DvTransfer:
         return memoryview(self._data)
 
 
-def clock_words(from_us: int, to_us: int) -> bytes:
-    """EVT3's TIME_HIGH words that lead a reader from one time to another, however far."""
-    encoder, at = _native.Evt3Encoder(1, 0), np.zeros(1, np.uint16)
-    on = np.zeros(1, np.bool_)
-    encoder.encode(np.array([from_us], np.uint64), at, at, on)
-    encoded = encoder.encode(np.array([to_us], np.uint64), at, at, on)
-    words = np.frombuffer(encoded.data, np.uint16)
-    return words[words >> 12 == 8].tobytes()
-
-
 def _evt3(part: Packet, start_us: int, width: int) -> NDArray[np.uint16]:
     """A transfer's words; without events its clock alone, as far as that moves in it."""
     high = start_us >> 12

@@ -15,7 +15,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from saccade.camera.sources.sim_bytes import HIGH_US, Loop, clock_words
+from saccade.camera.formats.evt3_words import clock_words
+from saccade.camera.sources.sim_bytes import HIGH_US, Loop
 from saccade.camera.sources.sim_link import END, EVENTS, Head
 from saccade.camera.sources.sim_options import Fault, SimOptions, read_options
 from saccade.camera.sources.uri import SourceUri
@@ -98,12 +99,14 @@ class Camera:
             for k, transfer in enumerate(loop.transfers):
                 due = self._start_ns + (begin_us + loop.end_us[k]) * 1000
                 self._wait(due, connection, begin_us + loop.end_us[k])
-                data = transfer.at(begin_us + self._jumped_us)
                 self._made += loop.events[k]
+                if _now() - due > self._options.fifo_us * 1000:
+                    self._lost += loop.events[k]
+                    continue
+                data = transfer.at(begin_us + self._jumped_us)
                 if not data:
                     continue
-                late = _now() - due > self._options.fifo_us * 1000
-                if late or rng.random() < self._options.drop:
+                if rng.random() < self._options.drop:
                     self._lost += loop.events[k]
                     continue
                 if rng.random() < self._options.garbage:
@@ -142,7 +145,7 @@ class Camera:
         by_us = max(by_us, -shown_us) // HIGH_US * HIGH_US
         self._jumped_us += by_us
         if self._options.encoding == "evt3":
-            self._send(connection, clock_words(shown_us, shown_us + by_us))
+            self._send(connection, clock_words(shown_us // HIGH_US, (shown_us + by_us) // HIGH_US))
 
     def _check_cable(self) -> None:
         """Raises where it was pulled, or the camera's time is over."""

@@ -9,7 +9,8 @@ from saccade.camera.sources.uri import SourceUri, duration_us
 
 Encoding = Literal["evt3", "dv"]
 
-SCENES = ("scene", "noise", "sample")
+SCENES = ("scene", "image", "noise", "sample")
+MOTIONS = ("circle", "saccades", "walk", "zoom", "rotate")
 _EVT3_SIDE = 2048
 _FASTEST = 2e9  # events per second
 
@@ -43,7 +44,10 @@ class SimOptions:
     """A virtual camera.
 
     Attributes:
-        scene: "scene" (a picture that drifts), "noise", or "sample" (the bundled recording).
+        scene: "scene" (a picture that moves), "image" (one of a file), "noise", or "sample" (the
+            bundled recording).
+        motion: of the picture or the image, one of `MOTIONS`.
+        path: the image's file.
         width, height: pixels.
         rate: events per second; 0 for none; None for those of the recording.
         burst: when it is faster.
@@ -57,6 +61,8 @@ class SimOptions:
     """
 
     scene: str
+    motion: str
+    path: str
     width: int
     height: int
     rate: float | None
@@ -80,6 +86,10 @@ def read_options(uri: SourceUri) -> SimOptions:
     scene = uri.place or "scene"
     if scene not in SCENES:
         raise uri.fault(f"no scene is called {scene!r}", f"scenes are {', '.join(SCENES)}")
+    motion = uri.choice("motion", MOTIONS) if scene in ("scene", "image") else ""
+    path = uri.take("path") if scene == "image" else ""
+    if scene == "image" and not path:
+        raise uri.fault("no image is named", "write sim://image?path=cup.png")
     stated = uri.take("rate")
     rate = uri.number("rate", 1e6, 0, _FASTEST) if stated or scene != "sample" else None
     seconds = uri.number("seconds", 0, 0, 1e9)
@@ -90,6 +100,8 @@ def read_options(uri: SourceUri) -> SimOptions:
         raise uri.fault(f"size={width}x{height}", "EVT3 has sides of at most 2048; encoding=dv")
     options = SimOptions(
         scene=scene,
+        motion=motion,
+        path=path,
         width=width,
         height=height,
         rate=rate,

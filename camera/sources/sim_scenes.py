@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from saccade.camera.errors import SaccadeError, printable
 from saccade.camera.events import Packet
+from saccade.camera.motion import Path as Motion
+from saccade.camera.motion import random_walk, rotation, saccades, zoom
 from saccade.camera.recordings import open_recording
-from saccade.camera.simulate import Path as Motion
 from saccade.camera.simulate import Sensor, simulate_image
 from saccade.camera.sources.sim_options import SimOptions
 
@@ -27,10 +31,11 @@ def film(options: SimOptions, n: int) -> Packet:
     if options.scene == "noise":
         return _noise(options, n)
     sensor = Sensor(options.width, options.height, leak_hz=0.0, noise_hz=0.0)
-    path = _circles(min(options.width, options.height) / 8)
+    image = read_image(options.path) if options.scene == "image" else picture(options.seed)
+    path = _motion(options.motion, min(options.width, options.height), options.seed)
     found: list[Packet] = []
     count = 0
-    for packet in simulate_image(picture(options.seed), path, sensor, seed=options.seed):
+    for packet in simulate_image(image, path, sensor, seed=options.seed):
         found.append(packet)
         count += len(packet)
         if count >= n:
@@ -52,6 +57,39 @@ def picture(seed: int, side: int = 384) -> NDArray[np.uint8]:
             inside = (abs(rows - y) < size) & (abs(columns - x) < size * 0.6)
         image[inside] = rng.integers(10, 250)
     return image
+
+
+def read_image(path: str) -> NDArray[np.uint8]:
+    """A file's image in gray, uint8 [h, w].
+
+    Raises SaccadeError where it is none, or Pillow is missing.
+    """
+    try:
+        pillow: Any = importlib.import_module("PIL.Image")
+    except ModuleNotFoundError:
+        what = "Pillow, which reads it, is not installed; `pip install 'saccade[pictures]'`"
+        raise SaccadeError(f"image {printable(path)}: {what}") from None
+    try:
+        with pillow.open(path) as image:
+            return np.asarray(image.convert("L"))
+    except (OSError, ValueError, pillow.DecompressionBombError) as error:
+        what = getattr(error, "strerror", None) or "no image that Pillow reads"
+        raise SaccadeError(
+            f"image {printable(path)}: {printable(str(what))}; name a PNG or JPEG"
+        ) from None
+
+
+def _motion(name: str, side: int, seed: int) -> Motion:
+    """How the picture moves before a sensor whose shorter side is `side`, for long enough."""
+    if name == "saccades":
+        return saccades(300_000, side / 12).repeated(200)
+    if name == "walk":
+        return random_walk(10_000_000, side / 2, seed)
+    if name == "zoom":
+        return zoom(1_000_000, 1.5).repeated(100)
+    if name == "rotate":
+        return rotation(100_000_000, 100 * np.pi)
+    return _circles(side / 8)
 
 
 def _circles(radius: float) -> Motion:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from typing import TypeVar
@@ -10,12 +9,9 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from saccade.camera.errors import SaccadeError, printable
 from saccade.camera.events import MAX_SIDE
+from saccade.camera.units import microseconds, number, size
 
 _T = TypeVar("_T", int, float)
-
-_FACTORS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9}
-_UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "h": 3_600_000_000}
-_NUMBER = r"[0-9]*\.?[0-9]+(?:[eE][0-9]{1,2})?"
 
 
 class SourceUri:
@@ -59,7 +55,7 @@ class SourceUri:
 
     def number(self, key: str, default: float, low: float, high: float) -> float:
         """A number such as 0.5, 50M or 200k; raises SaccadeError outside of [low, high]."""
-        return self._read(key, default, _number, low, high, "a number, such as 0.5, 200k or 50M")
+        return self._read(key, default, number, low, high, "a number, such as 0.5, 200k or 50M")
 
     def whole(self, key: str, default: int, low: int, high: int) -> int:
         """A whole number; raises SaccadeError outside of [low, high]."""
@@ -74,8 +70,10 @@ class SourceUri:
         text = self.take(key)
         if not text:
             return default
-        match = re.fullmatch(r"([0-9]{1,5})x([0-9]{1,5})", text, re.ASCII)
-        sides = (int(match[1]), int(match[2])) if match else (0, 0)
+        try:
+            sides = size(text)
+        except ValueError:
+            sides = (0, 0)
         if not all(1 <= side <= MAX_SIDE for side in sides):
             raise self.fault(f"{key}={text}", f"write WxH of 1 to {MAX_SIDE}, such as 1280x720")
         return sides
@@ -122,23 +120,9 @@ class SourceUri:
         return value
 
 
-def _number(text: str) -> float:
-    match = re.fullmatch(rf"({_NUMBER})([kMG]?)", text, re.ASCII)
-    if match is None:
-        raise ValueError(text)
-    value = float(match[1]) * _FACTORS[match[2]]
-    if not math.isfinite(value):
-        raise ValueError(text)
-    return value
-
-
 def duration_us(text: str) -> int:
     """Microseconds of 500us, 30ms, 2s, 1h or plain seconds, after a minus sign perhaps.
 
     Raises ValueError where it is none.
     """
-    match = re.fullmatch(rf"(-?)({_NUMBER})(us|ms|s|h)?", text, re.ASCII)
-    if match is None:
-        raise ValueError(text)
-    value = round(float(match[2]) * _UNITS_US[match[3] or "s"])
-    return -value if match[1] else value
+    return round(microseconds(text, "s"))

@@ -6,7 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +70,7 @@ def convert(
     normalise: Normalise = "none",
     precisions: Collection[Precision] = PRECISIONS,
     tokenizer_json: bytes | None = None,
+    training: Mapping[str, object] | None = None,
     report: Report = lambda _: None,
 ) -> Manifest:
     """Writes the model folder of a CLIP; it appears complete or not at all.
@@ -83,6 +84,7 @@ def convert(
             mean, over its std. Both go into its first layer, here and for torch.
         precisions: of the event tower; fp32 is always written.
         tokenizer_json: of the `tokenizers` library; without it there is no text tower.
+        training: how it was trained, for the manifest: values that TOML has.
         report: gets a line for each file: its size, and its cosine to torch.
 
     Raises:
@@ -118,6 +120,7 @@ def convert(
                 image=image,
                 text=text,
                 architecture=_architecture(weights.arch, normalise),
+                training=dict(training or {}),
             )
             table = to_toml(msgspec.to_builtins(manifest))
             (made / "model.toml").write_text(table, encoding="utf-8")
@@ -166,7 +169,9 @@ def _write_encoder(
         _say(report, half, check_file(half, frames, export.wanted, "fp16"))
     if "int8" in precisions:
         small = folder / encoder_file("int8")
-        found, kept = write_int8(path, small, arch.vision, frames, export.wanted)
+        found, kept = write_int8(
+            tower, small, _FRAME, arch.vision, frames, export.wanted, weights.space
+        )
         _say(report, small, found, f", {kept} in float32" if kept else "")
 
 

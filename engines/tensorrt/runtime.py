@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from saccade.camera import _native
 from saccade.camera.errors import printable
-from saccade.engines.engine import EngineError, check_batch, check_frames, check_output
+from saccade.engines.engine import EngineError, OutputCheck, check_batch, check_frames
 from saccade.engines.models import Model
 from saccade.engines.tensorrt.platform import Platform, make_log
 
@@ -78,6 +78,7 @@ class TensorRtEngine:
         self._input: NDArray[Any] = pinned.view(self.input_dtype).reshape(batch, *self._frame)
         self.input_address = self._device.allocate(batch * frame_bytes)
         self._output = np.zeros((batch, self._dimension), np.float32)
+        self._check = OutputCheck(self._output)
         self._top = 0
         self._indices = np.zeros((batch, _native.max_top), np.uint32)
         self._scores = np.zeros((batch, _native.max_top), np.float32)
@@ -221,7 +222,7 @@ class TensorRtEngine:
 
     def _take(self, lane: _Lane, n: int) -> None:
         self._output[:n] = lane.embeddings[:n]
-        check_output(self._output[:n])
+        self._check(n)
         if self._top:
             self._indices[:n], self._scores[:n] = lane.indices[:n], lane.scores[:n]
 

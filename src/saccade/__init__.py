@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from saccade.camera.recordings import open_recording as open  # noqa: A004
     from saccade.engines.labels import LabelBank
     from saccade.engines.models import load_model
+    from saccade.stream.cameras import Cameras
     from saccade.stream.control_client import Control, ControlError
     from saccade.stream.keys import ClientKeys, ServerKeys
     from saccade.stream.pipeline import Pipeline
@@ -33,6 +34,7 @@ __version__ = "0.1.0"
 
 # Names load on first use: `saccade --help` and a subscriber need neither numpy's nor the model's time.
 _HOMES = {
+    "Cameras": "saccade.stream.cameras",
     "ClientKeys": "saccade.stream.keys",
     "Control": "saccade.stream.control_client",
     "ControlError": "saccade.stream.control_client",
@@ -59,6 +61,7 @@ _HOMES = {
 
 __all__ = [
     "EVENT_DTYPE",
+    "Cameras",
     "ClientKeys",
     "Control",
     "ControlError",

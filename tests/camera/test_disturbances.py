@@ -55,6 +55,14 @@ def test_a_silence_gets_no_noise():
     assert not ((after.t > 1000) & (after.t < 5_000_000)).any()
 
 
+def test_noise_goes_on_after_a_clock_that_was_set_back():
+    zeros, on = np.zeros(2, np.uint16), np.ones(2, bool)
+    times = [[0, 50_000_000], [1000, 500_000], [500_000, 1_000_000]]
+    source = (Packet(np.array(t, np.uint64), zeros, zeros, on) for t in times)
+    after = disturb(Disturbance(noise_hz=1.0), source)
+    assert abs(len(after) - 6 - 64 * 48 * 0.999) < 4 * (64 * 48) ** 0.5
+
+
 def test_half_of_the_events_are_dropped_by_chance():
     before, after = disturb(Disturbance()), disturb(Disturbance(kept=0.5))
     assert abs(len(after) / len(before) - 0.5) < 0.05
@@ -65,6 +73,8 @@ def test_times_and_coordinates_are_scaled():
     before = disturb(Disturbance())
     assert (disturb(Disturbance(speed=2.0)).t == before.t // 2).all()
     assert (disturb(Disturbance(speed=0.5)).t == before.t * 2).all()
+    last = Packet(np.array([2**64 - 1], np.uint64), before.x[:1], before.y[:1], before.on[:1])
+    assert disturb(Disturbance(speed=0.5), iter([last])).t[0] == 2**63
     large = Disturbance(sensor=(1280, 720))
     assert large.size(64, 48) == (1280, 720)
     after = disturb(large)

@@ -83,6 +83,25 @@ def test_events_outside_the_sensor_are_counted_never_written():
     assert maker.out_of_bounds == 3
 
 
+@pytest.mark.parametrize("size", [224, 96, 20, 500])
+@pytest.mark.parametrize("counting", ["sensor", "encoder"])
+def test_neighbours_that_share_a_counter_are_all_counted(counting, size):
+    maker = FrameMaker(346, 260, FrameSpec("paper", size, counting))
+    outside = 0
+    for n in range(70):
+        rng, step = np.random.default_rng(n), np.arange(n)
+        x = (rng.integers(0, 300, n)[step // 20] + step % 3).astype(np.uint16)
+        y = rng.integers(0, 260, n)[step // 7].astype(np.uint16)
+        on = rng.random(n) < 0.9
+        far = rng.random(n) < (0.1 if n % 3 == 0 else 0.0)
+        x[far] = rng.integers(346, 65_536, int(far.sum()))
+        counted = reference.counts(x[~far], y[~far], on[~far], 346, 260, size, counting)
+        found = maker.count([Packet(np.zeros(n, np.uint64), x, y, on)])
+        np.testing.assert_array_equal(found, counted)
+        outside += int(far.sum())
+    assert maker.out_of_bounds == outside
+
+
 @pytest.mark.parametrize(
     "out",
     [np.zeros((5, 5), np.float64), np.zeros((4, 5), np.float32),

@@ -23,7 +23,7 @@ from saccade.camera.formats.aedat4_writer import Aedat4Writer
 from saccade.camera.frames import FrameMaker, FrameSpec
 from saccade.camera.fused import make_framer
 from saccade.camera.recordings import Recording, open_recording
-from saccade.camera.slicing import CountSlicer, Slicer, TimeSlicer
+from saccade.camera.slicing import LAST_US, CountSlicer, Slicer, TimeSlicer
 from saccade.camera.writers import open_writer
 
 pytestmark = pytest.mark.usefixtures("all_paths")
@@ -128,6 +128,10 @@ DECODERS: dict[str, Callable[[int, int], Any]] = {
     "evt3": _native.Evt3Decoder,
     "evt21": lambda w, h: _native.Evt21Decoder(w, h, False),
     "evt21_legacy": lambda w, h: _native.Evt21Decoder(w, h, True),
+    "dat": lambda w, h: _native.DatDecoder(w, h, 2),
+    "dat1": lambda w, h: _native.DatDecoder(w, h, 1),
+    "es": lambda w, h: _native.EsDecoder(w, h, _native.EsKind.dvs),
+    "es_colour": lambda w, h: _native.EsDecoder(w, h, _native.EsKind.colour),
 }
 
 
@@ -157,6 +161,15 @@ def count(
     return found + take_due(slices, frames.spec.size)
 
 
+def in_bursts(t: np.ndarray, seed: int) -> Packet:
+    """Events at these times, five side by side in a row, as sensors send them: cells are shared."""
+    rng, step = np.random.default_rng(seed), np.arange(len(t))
+    x = rng.integers(0, WIDTH - 5, len(t))[step // 5] + step % 5
+    y = np.sort(rng.integers(0, HEIGHT, len(t)))
+    on = rng.random(len(t)) < 0.9
+    return Packet(t.astype(np.uint64), x.astype(np.uint16), y.astype(np.uint16), on)
+
+
 def words_of(kind: str, seed: int) -> bytes:
     """Valid words with some that are not, and times that rise, fall and leap."""
     rng = np.random.default_rng(seed)
@@ -166,7 +179,15 @@ def words_of(kind: str, seed: int) -> bytes:
     if kind == "evt3":
         data = evt3_words(n, seed)
     elif kind == "evt2":
-        data = evt2_words(n, seed)
+        data = evt2_words(n, seed) if seed % 2 else encode.evt2(in_bursts(t, seed))
+    elif kind.startswith("dat"):
+        x_bits, y_bits = (14, 14) if kind == "dat" else (9, 8)
+        near = in_bursts(t, seed)
+        words = near.x | near.y.astype(np.uint32) % (1 << y_bits) << x_bits
+        words |= near.on.astype(np.uint32) << (x_bits + y_bits)
+        data = np.stack([t % (1 << 32), words], 1).astype("<u4").tobytes()
+    elif kind.startswith("es"):
+        data = bytes(rng.integers(0, 256, 3)) + encode.es(in_bursts(t, seed), HEIGHT)
     else:
         near = np.sort(events.x % 40).astype(np.uint16)  # some in one word
         made = Packet(t.astype(np.uint64), near, (t % 7).astype(np.uint16), events.on)
@@ -199,7 +220,7 @@ def test_any_words_in_any_pieces(kind: str, seed: int, cuts: list[int], which: i
         assert frames.out_of_bounds == 0
 
 
-@pytest.mark.parametrize("times", ["falls", "leaps", "restarts"])
+@pytest.mark.parametrize("times", ["falls", "leaps", "restarts", "ends"])
 def test_times_that_do_not_rise(times: str) -> None:
     rng = np.random.default_rng(5)
     steps = rng.integers(0, 30, 3000)
@@ -211,8 +232,12 @@ def test_times_that_do_not_rise(times: str) -> None:
     if times == "restarts":
         t[[100, 1500, 1501]] -= 1_500_000
         t[2500:] -= 4_000_000
+    t = t.astype(np.uint64)
+    if times == "ends":
+        t[[300, 301, 1200]] = LAST_US, LAST_US - 700, 1 << 63
+        t[2000:] = LAST_US - np.uint64(999) + np.arange(1000, dtype=np.uint64)
     events = some_events(3000)
-    packet = Packet(t.astype(np.uint64), events.x, events.y, events.on)
+    packet = Packet(t, events.x, events.y, events.on)
     for new_slicer in SLICERS:
         frames, slicer = FrameMaker(WIDTH, HEIGHT, SPECS[0]), new_slicer()
         parts = list(packet.split(411))
@@ -225,6 +250,31 @@ def test_times_that_do_not_rise(times: str) -> None:
             found += take_due(slices, 20)
         slices.finish()
         check(found + take_due(slices, 20), expected)
+
+
+def test_a_clock_begins_anew_for_live_slices_as_for_kept_ones() -> None:
+    frames, slicer = FrameMaker(WIDTH, HEIGHT, SPECS[0]), TimeSlicer(1000)
+    slicer.limit_leaps(5000)
+    framer = make_framer(frames, slicer)
+    assert framer is not None
+    events = some_events(400)
+    expected: list[Any] = []
+    found: list[Any] = []
+    for k, part in enumerate(events.split(100)):
+        start = [10_000, 10_300, 900_000, 950_000][k]
+        t = np.uint64(start) + np.arange(100, dtype=np.uint64) * np.uint64(37)
+        packet = Packet(t, part.x, part.y, part.on)
+        if k in (1, 2):  # the last one leaps over more windows than are allowed
+            expected += slicer.begin_anew()
+            found += framer.begin_anew()
+        expected += slicer.feed(packet)
+        found += framer.feed(packet)
+        if k == 1:
+            expected += slicer.advance(23_000)
+            found += framer.advance(23_000)
+    assert [(c.t_begin_us, c.t_end_us, c.first, c.last) for c in found] == [
+        (c.t_begin_us, c.t_end_us, c.first, c.last) for c in expected
+    ]
 
 
 @pytest.mark.parametrize("counting", ["sensor", "encoder"])

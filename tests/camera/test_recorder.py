@@ -20,8 +20,8 @@ from saccade.camera.recorder import Recorder
 from saccade.camera.recordings import open_recording
 
 
-def record(script, path, ring_bytes=1 << 24, before_end=lambda recorder: None):
-    capture = Capture(ScriptedSource(script), ring_bytes)
+def record(script, path, ring_bytes=1 << 24, before_end=lambda recorder: None, source=None):
+    capture = Capture(source or ScriptedSource(script), ring_bytes)
     recorder = Recorder(capture, path)
     capture.start()
     while capture._thread.is_alive():
@@ -132,13 +132,15 @@ def _noise(n):
         yield events
 
 
-@pytest.mark.parametrize("name", ["live.raw", "there.aedat4"])
+@pytest.mark.parametrize("name", ["live.csv", "there.aedat4", "beside.raw"])
 def test_other_formats_and_files_that_are_there_are_refused(tmp_path, name):
     (tmp_path / "there.aedat4").write_bytes(b"precious")
+    (tmp_path / "beside.raw.json").write_bytes(b"precious")
     with pytest.raises(SaccadeError, match=r"aedat4|another"):
         Recorder(Capture(ScriptedSource([])), tmp_path / name)
     assert (tmp_path / "there.aedat4").read_bytes() == b"precious"
-    assert len(list(tmp_path.iterdir())) == 1
+    assert (tmp_path / "beside.raw.json").read_bytes() == b"precious"
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 KILLED = """

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from saccade.camera.errors import SaccadeError
 from saccade.camera.events import Packet
-from saccade.camera.slicing import MAX_EMPTY_SLICES, CountSlicer, Kept, TimeSlicer
+from saccade.camera.slicing import LAST_US, MAX_EMPTY_SLICES, CountSlicer, Kept, TimeSlicer
 
 
 def packet(times) -> Packet:
@@ -126,6 +126,39 @@ def test_a_leap_of_a_day_gives_a_bounded_number_of_empty_slices():
     assert len(slices) == MAX_EMPTY_SLICES + 2
     assert times_of(slices[-1]) == [86_400_000_000, 86_400_000_001]
     assert slicer.restarts == 1
+
+
+@pytest.mark.parametrize("stamp", [1 << 63, LAST_US - 10, LAST_US])
+@pytest.mark.parametrize("stride", [None, 300, 2500])
+def test_a_stamp_near_the_last_time_there_is_ends_there(stamp, stride):
+    times = [0, 10, stamp - 5, stamp, stamp - 3, 20, 30]
+    slices = run(TimeSlicer(1000, stride), times)
+    assert len(slices) < MAX_EMPTY_SLICES + 10
+    assert all(cut.t_begin_us <= cut.t_end_us <= LAST_US for cut in slices)
+    if stride != 2500:
+        assert {t for cut in slices for t in times_of(cut)} == {*times}
+    (cut,) = run(CountSlicer(7), times)
+    assert cut.t_end_us == min(stamp + 1, LAST_US)
+
+
+def test_empty_slices_of_a_leap_are_as_many_as_were_allowed():
+    slicer = TimeSlicer(1000)
+    slicer.limit_leaps(30_000)
+    slices = run(slicer, [0, 10, 86_400_000_000])
+    assert [cut.n_events for cut in slices] == [2, *[0] * 30, 1]
+    slicer.limit_leaps(1)
+    assert slicer.most_empty == 1
+
+
+def test_a_clock_that_begins_anew_ends_the_slice_wherever_it_goes_on():
+    slicer = TimeSlicer(100)
+    slices = list(slicer.feed(packet([1000, 1050, 1099])))
+    slices += slicer.begin_anew()
+    slices += [*slicer.feed(packet([1040, 1120])), *slicer.begin_anew(), *slicer.finish()]
+    assert [times_of(cut) for cut in slices] == [[1000, 1050, 1099], [1040, 1120]]
+    assert [cut.t_begin_us for cut in slices] == [1000, 1040]
+    counted = CountSlicer(2)
+    assert not [*counted.feed(packet([5])), *counted.begin_anew()]
 
 
 def test_a_million_equal_stamps_are_one_slice():

@@ -163,8 +163,10 @@ def test_a_model_that_is_no_encoder_is_refused_when_it_loads(tmp_path, change, m
     assert str(error.value).isprintable()
 
 
-def test_a_model_of_one_frame_serves_one_frame(tmp_path):
-    engine = OnnxEngine(changed(tmp_path / "m", one_frame))
+@pytest.mark.parametrize("batch", [1, None])
+def test_a_model_of_one_frame_serves_one_frame(tmp_path, batch):
+    engine = OnnxEngine(changed(tmp_path / "m", one_frame), batch)
+    assert len(engine.input) == 1
     assert not engine.input.any()
     engine.input[0, :, :, : SIZE // 2] = 1
     engine.run(1)

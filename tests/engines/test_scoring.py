@@ -46,7 +46,7 @@ def test_scores_are_their_definition(scores, names, rows, top):
         order = np.argsort(-wanted, kind="stable")[:top]
         labels, found = LabelScorer(bank, 20.0, top, scores=scores)(seen)
         assert labels == tuple(f"n{i}" for i in order)
-        np.testing.assert_allclose(found, wanted[order], rtol=2e-5)
+        np.testing.assert_allclose(found, wanted[order], rtol=2e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("top", [1, 3, 30, 100])

@@ -123,7 +123,7 @@ def test_labels_become_classifications_with_the_time_of_the_events(
             received_ns = time.monotonic_ns() - 5 * 10**9
             names, scores = ["cup", "chair", "face"], [0.5, 0.25, 0.125]
             publisher.publish_label(
-                LabelHeader(labels=names, scores=scores, received_ns=received_ns)
+                LabelHeader(labels=names, scores=scores, received_ns=received_ns, n_events=1)
             )
             until = time.monotonic() + 5
             while not ros.sent and time.monotonic() < until:
@@ -142,11 +142,17 @@ def test_labels_become_classifications_with_the_time_of_the_events(
     assert ros.calls == ["init", "shutdown"]
 
 
+def header(stream: str, n_events: int) -> LabelHeader:
+    return LabelHeader(stream=stream, labels=["cup"], scores=[1], received_ns=1, n_events=n_events)
+
+
 def test_arrival_is_ros_time_now(ros: Ros, bridge: ModuleType) -> None:
     node = Node("saccade", ros.sent)
     sender = bridge.Bridge(node, "arrival", 5)
     for stream in ("cam", "cam", "cam.2"):
-        sender.send(LabelHeader(stream=stream, labels=["cup"], scores=[1], received_ns=1))
+        sender.send(header(stream, n_events=1))
+    sender.send(header("cam", n_events=0))
     assert node.topics == ["saccade/cam/labels", "saccade/cam_2/labels"]
     assert {message.header.stamp.sec for _, message in ros.sent} == {NOW_NS // 10**9}
     assert isinstance(ros.sent[0][1].results[0].score, float)
+    assert ros.sent[-1][1].results == []

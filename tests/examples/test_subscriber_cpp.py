@@ -65,14 +65,14 @@ def test_it_prints_labels_until_the_end(
     publisher, process = connected
     long = [f"label {n} {'é' * n}" for n in range(70)]  # of every length that msgpack tells apart
     publisher.publish_embedding(EmbeddingHeader(), np.zeros(4))
-    for names in (["mug"], [], long):
+    for names, n_events in ((["mug"], 70_000), ([], 70_000), (long, 70_000), (["mug"], 0)):
         publisher.publish_label(
             LabelHeader(
                 labels=names,
                 scores=[0.25] * len(names),
                 t_begin_us=-5,
                 t_end_us=1 << 40,
-                n_events=70_000,
+                n_events=n_events,
                 width=300,
                 clock_offset_ns=-(1 << 50),
                 stage_us={"encode": 1.5},
@@ -81,7 +81,8 @@ def test_it_prints_labels_until_the_end(
     publisher.close()
     out, err = process.communicate(timeout=10)
     line = "label/cam/ 1099511627776 us: {} 0.250\n"
-    assert (out, err) == (line.format("mug") + line.format("label 0 "), "")
+    expected = line.format("mug") + line.format("label 0 ")
+    assert (out, err) == (expected + "label/cam/ 1099511627776 us: no events 0.000\n", "")
     assert process.returncode == 0
 
 
@@ -91,7 +92,8 @@ def test_garbage_is_a_line_each(binary: Path) -> None:
     port = rogue.bind_to_random_port("tcp://127.0.0.1")
     process = start(binary, f"zmq://127.0.0.1:{port}")
     assert rogue.poll(10_000)
-    good = encode(LabelHeader(stream="cam", run=new_run_id(), labels=["cup"], scores=[1.0]))
+    header = LabelHeader(stream="cam", run=new_run_id(), labels=["cup"], scores=[1.0], n_events=1)
+    good = encode(header)
     ended = encode(StatusHeader(stream="cam", run=new_run_id(), state="ended"))
     bad = [
         *(good[1][:n] for n in range(len(good[1]))),
@@ -100,7 +102,7 @@ def test_garbage_is_a_line_each(binary: Path) -> None:
         b"\xdb\xff\xff\xff\xffx",
         b"\xc1",
         bytes(70_000),
-        msgspec.msgpack.encode({"type": "label", "labels": ["x"]}),
+        msgspec.msgpack.encode({"type": "label", "labels": ["x"], "n_events": 1}),
     ]
     for payload in bad:
         rogue.send_multipart([good[0], payload])

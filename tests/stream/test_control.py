@@ -25,6 +25,7 @@ from saccade.stream.pipeline import Pipeline
 from saccade.stream.wire import new_run_id
 
 LOCAL = "zmq://127.0.0.1:0"
+COMMANDS = ["hello", "time", "status", "set_labels", "record_start", "record_stop"]
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def test_hello_time_and_status(control: Control, server: ControlServer, pipeline
     hello = control.hello()
     assert (hello.stream, hello.run, hello.saccade) == ("cam", server._run, saccade.__version__)
     assert (hello.model, hello.space, hello.width) == ("halves", "halves/1", 64)
-    assert hello.commands == ["hello", "time", "status", "set_labels"]
+    assert hello.commands == COMMANDS
     before, clock, after = time.monotonic_ns(), control.time(), time.monotonic_ns()
     assert before <= clock.received_ns <= clock.sent_ns <= after
     assert abs(clock.wall_ns - time.time_ns()) < 60e9
@@ -124,10 +125,10 @@ def test_refused_words_change_nothing_and_the_reply_says_why(
 
 
 def test_an_unknown_command_is_told_which_there_are(raw: zmq.Socket[bytes]) -> None:
-    reply = ask(raw, command="record_start")
+    reply = ask(raw, command="reboot")
     assert (reply["type"], reply["code"], reply["id"]) == ("error", "unknown_command", "7")
-    assert reply["known"] == ["hello", "time", "status", "set_labels"]
-    assert "'record_start': unknown; this run knows hello, time" in reply["message"]
+    assert reply["known"] == COMMANDS
+    assert "'reboot': unknown; this run knows hello, time" in reply["message"]
 
 
 def test_another_version_is_told(raw: zmq.Socket[bytes]) -> None:
@@ -210,13 +211,24 @@ def test_a_port_in_use_is_refused_and_an_ipc_socket_is_the_users_own(
 
 def test_no_answer_is_one_line(free_port: int) -> None:
     with Control(f"zmq://127.0.0.1:{free_port}", timeout_s=0.1) as control:
-        with pytest.raises(SaccadeError, match=r"no answer in 0\.1 s; start the run with") as error:
+        with pytest.raises(
+            SaccadeError, match=r"in 0\.1 s; nobody is there; start the run"
+        ) as error:
             control.status()
         assert "\n" not in str(error.value)
     with pytest.raises(SaccadeError, match="closed"):
         control.hello()
     with pytest.raises(SaccadeError, match="timeout nan"):
         Control(timeout_s=float("nan"))
+
+
+def test_a_run_that_is_not_ready_is_told_from_none() -> None:
+    with (
+        ControlServer(LOCAL, "cam", new_run_id()) as loading,
+        Control(loading.address, timeout_s=1.0) as control,
+        pytest.raises(SaccadeError, match=r"a run is there, but no answer in 1 s: its model may"),
+    ):
+        control.status()
 
 
 def test_a_late_answer_is_not_taken_for_the_next(server: ControlServer, pipeline: Pipeline) -> None:
@@ -282,7 +294,7 @@ def test_a_fault_of_ours_is_a_reply(
         control.set_labels(["top"])
     assert error.value.code == "failed"
     assert control.status().vocabulary_rev == 0
-    assert [record.message for record in caplog.records] == ["words that were not set"]
+    assert [record.message for record in caplog.records] == ["a request that was not met"]
 
 
 class Slow:

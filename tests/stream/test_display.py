@@ -45,6 +45,11 @@ def prediction(labels: tuple[str, ...] = LABELS, groups: tuple[str, ...] = ()) -
     )
 
 
+def empty() -> Prediction:
+    """A prediction for a slice without events."""
+    return dataclasses.replace(prediction(groups=("vehicle",)), n_events=0)
+
+
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_model(tmp_path_factory.mktemp("models") / "halves")
@@ -149,6 +154,20 @@ def test_groups_and_changed_words_are_shown(model: Path, tmp_path: Path) -> None
         display.update(shown)
     assert "words changed, 2: cup, left\n" in out.getvalue()
     assert "cup 50%  left 25%  [tableware 75%]  |" in out.getvalue()
+
+
+def test_a_slice_without_events_shows_no_guess(model: Path, tmp_path: Path) -> None:
+    recording = record(tmp_path / "quarters.aedat4")
+    lines = rendered(model, recording, 200, empty())
+    assert lines[0].strip() == "no events"
+    assert not any(label in line for label in (*LABELS[:4], "vehicle") for line in lines)
+    out = io.StringIO()
+    with (
+        saccade.Pipeline(recording, model=model) as pipeline,
+        Display(pipeline, console=Console(file=out, width=200)) as display,
+    ):
+        display.update(empty())
+    assert "0.030 s  no events  |  0 events" in " ".join(out.getvalue().splitlines())
 
 
 def test_cosines_are_numbers_and_below_zero_without_a_bar(model: Path, tmp_path: Path) -> None:

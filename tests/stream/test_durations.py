@@ -18,6 +18,8 @@ from saccade.stream.durations import parse_duration_us, parse_speed
         ("1us", 1),
         ("1.5ms", 1500),
         ("86400s", 86_400_000_000),
+        ("1e3ms", 1_000_000),
+        ("1h", 3_600_000_000),
     ],
 )
 def test_durations(text: str, us: int) -> None:
@@ -26,7 +28,7 @@ def test_durations(text: str, us: int) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "30", "ms", "-1ms", "0s", "0.1us", "1e3ms", "nan s", "86401s", "9" * 400 + "s", "٣ms"],
+    ["", "30", "ms", "-1ms", "0s", "0.1us", "25h", "nan s", "86401s", "9" * 400 + "s", "٣ms"],
 )
 def test_what_is_no_duration_is_one_line(text: str) -> None:
     with pytest.raises(SaccadeError, match="window") as caught:

@@ -38,11 +38,11 @@ def listener(address: str, *options: str) -> Iterator[subprocess.Popen[str]]:
 def test_a_signal_ends_it_with_the_counts(number: signal.Signals) -> None:
     with Publisher(LOCAL) as publisher, listener(publisher.address) as process:
         assert publisher.wait_for_subscriber(20)
-        for _ in range(2):
-            publisher.publish_label(LabelHeader(labels=["cup"], scores=[0.5]))
+        for n in (9, 0):
+            publisher.publish_label(LabelHeader(labels=["cup"], scores=[0.5], n_events=n))
         assert process.stdout
         assert process.stdout.readline().startswith("cam #0  cup 50%")
-        assert process.stdout.readline().startswith("cam #1")
+        assert process.stdout.readline().startswith("cam #1  no events  |  0 events")
         process.send_signal(number)
         out, err = process.communicate(timeout=10)
     assert process.returncode == 0
@@ -54,7 +54,7 @@ def test_a_label_cannot_forge_a_line_or_steer_the_terminal(option: str | None) -
     options = ["--count", "1", *([option] if option else [])]
     with Publisher(LOCAL) as publisher, listener(publisher.address, *options) as process:
         assert publisher.wait_for_subscriber(20)
-        publisher.publish_label(LabelHeader(labels=[FORGED], scores=[0.5]))
+        publisher.publish_label(LabelHeader(labels=[FORGED], scores=[0.5], n_events=1))
         out, _ = process.communicate(timeout=10)
     assert out.endswith("\n")
     assert all(character.isprintable() for character in out[:-1])

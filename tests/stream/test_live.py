@@ -12,11 +12,14 @@ from tests.live import ScriptedSource, packet, steady
 from saccade.camera.capture import Capture
 from saccade.camera.errors import SaccadeError
 from saccade.camera.filters import FilterSpec
-from saccade.camera.sources import SourceError
+from saccade.camera.slicing import LAST_US
+from saccade.camera.sources import Reopening, SourceError, SourceLostError
 from saccade.engines.models import load_model
 from saccade.engines.onnx import OnnxEngine
 from saccade.stream.heartbeat import Heartbeat
 from saccade.stream.pipeline import Pipeline
+from saccade.stream.publishing import fitting
+from saccade.stream.wire import LabelHeader, encode
 
 
 @pytest.fixture(scope="module")
@@ -130,9 +133,14 @@ def test_a_slow_cutter_gives_whole_slices_that_are_fresh(loaded):
 
 
 def test_what_the_ring_loses_is_counted_and_no_slice_lacks_events(loaded, patient):
-    pipeline, capture = live(
-        (packet(1000, 1000 * k, 1000 * (k + 1)) for k in range(200)), loaded, 300_000, window="5ms"
-    )
+    def flood():
+        yield packet(1000, 0, 1000)
+        while capture.ring.nbytes:  # so that the windows begin at 0
+            time.sleep(0.001)
+        for k in range(1, 200):
+            yield packet(1000, 1000 * k, 1000 * (k + 1))
+
+    pipeline, capture = live(flood(), loaded, 300_000, window="5ms")
     pipeline._replay._cutter = SlowCutter(pipeline._replay._cutter)
     predictions = list(pipeline)
     total = settled(pipeline, capture)
@@ -159,7 +167,7 @@ def test_filters_and_gaps_between_strides_are_accounted_for(loaded, patient):
     assert total.dropped["slice"] == 5000
 
 
-@pytest.mark.parametrize("stamp", [(1 << 63) - 1, 86_400_000_000, 0])
+@pytest.mark.parametrize("stamp", [(1 << 63) - 1, 1 << 63, LAST_US, 86_400_000_000, 0])
 @pytest.mark.parametrize("settings", [{}, {"stride": "10ms"}])
 def test_a_damaged_clock_costs_no_event_and_no_run(loaded, patient, stamp, settings):
     bad = packet(10, 2_000_000, 2_001_000)
@@ -168,7 +176,33 @@ def test_a_damaged_clock_costs_no_event_and_no_run(loaded, patient, stamp, setti
     pipeline, capture = live(script, loaded, window="20ms", **settings)
     predictions = list(pipeline)
     assert settled(pipeline, capture).events_published == 210
-    assert len(predictions) < 2500  # at most 1000 empty slices for a leap, then the grid leaps too
+    assert len(predictions) < 500  # at most 2 s of empty slices for a leap, then the grid leaps too
+    offsets = [p.timing.received_ns - p.t_last_us * 1000 for p in predictions]
+    encode(LabelHeader(clock_offset_ns=fitting(min(offsets)), t_end_us=predictions[-1].t_end_us))
+
+
+class Returning(ScriptedSource):
+    """A source that is gone where its script says so, and comes back at once."""
+
+    def reopen(self):
+        pass
+
+
+@pytest.mark.parametrize("settings", [{}, {"stride": "10ms"}])
+def test_a_camera_that_comes_back_begins_a_grid_of_its_own(loaded, patient, settings):
+    gone = SourceLostError("script://test", "the camera is gone", "plug it in")
+    script = [packet(100, 300_000, 390_000), 0.1, gone, packet(100, 7000, 47_000)]
+    begun = time.monotonic_ns() + 100_000_000
+    capture = Capture(Reopening(Returning(script)), 1 << 26)
+    pipeline = Pipeline(capture, model=loaded, window="20ms", **settings)
+    predictions = list(pipeline)
+    total = pipeline.summary
+    assert total.events_published == total.events_in == 200
+    begins = [p.t_begin_us for p in predictions if p.t_begin_us < 300_000]
+    assert begins[:2] == [7000, 17_000 if settings else 27_000]
+    assert sum(p.n_events for p in predictions if p.t_begin_us == 7000) == 50
+    now = time.monotonic_ns()
+    assert capture.clock.passed_us(now) < 47_000 + (now - begun) // 1000  # not as the one before
 
 
 def test_a_stop_labels_what_was_read_to_its_last_event(loaded):

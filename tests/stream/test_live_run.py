@@ -91,6 +91,17 @@ def test_a_recording_alone_ends_with_a_signal_and_is_whole(tmp_path):
     assert beside["state"] == "complete" and recorded == beside["events"] > 0
 
 
+def test_a_raw_recording_alone_is_the_cameras_own(tmp_path):
+    file = tmp_path / "alone.raw"
+    done = command("record", "sim://scene?rate=500k", file, "--seconds", "1")
+    assert done.returncode == 0 and "evt3, as the camera sent it" in done.stderr
+    with open_recording(file) as recording:
+        assert (recording.format, recording.width, recording.height) == ("evt3", 346, 260)
+        recorded = sum(map(len, recording.packets()))
+    beside = facts(tmp_path / "alone.raw.json")
+    assert beside["state"] == "complete" and recorded == beside["events"] > 100_000
+
+
 def test_a_recording_alone_ends_after_its_time_or_with_its_source(tmp_path):
     assert command("record", "sim://noise", tmp_path / "a.aedat4", "--seconds", 0.5).returncode == 0
     assert facts(tmp_path / "a.aedat4.json")["events"] > 0
@@ -116,7 +127,7 @@ def test_what_is_refused_says_the_remedy(model, tmp_path, recording):
     refused(command("run", uri, "--model", model, "--record", there), "there already")
     assert there.read_bytes() == b"precious"
     refused(command("run", recording, "--model", model, "--record", tmp_path / "x.aedat4"), "conv")
-    refused(command("record", uri, tmp_path / "x.raw"), ".aedat4")
+    refused(command("record", uri, tmp_path / "x.csv"), ".aedat4 or .raw")
     refused(command("record", recording, tmp_path / "x.aedat4"), "no live source")
     refused(command("run", uri, "--model", model, "--from", "1s"), "a live source has none")
     refused(command("run", "usb://camera", "--model", model), "dv-tcp://")

@@ -211,7 +211,7 @@ def test_a_failing_engine_ends_the_run_with_its_error(model, recording):
     ("settings", "message"),
     [
         ({"window": "0"}, "window 0: must be longer"),
-        ({"window": "30"}, "us, ms or s"),
+        ({"window": "30"}, "us, ms, s or h"),
         ({"window": 0}, "must be positive"),
         ({"count": 0}, "must be positive"),
         ({"count": 5, "window": "3ms"}, "not both"),

@@ -27,6 +27,38 @@ def test_an_error_comes_after_the_items_before_it():
     assert list(stage) == []
 
 
+def test_more_takes_what_waits_and_waits_for_nothing():
+    gate = threading.Event()
+
+    def items():
+        yield from range(5)
+        gate.wait()
+        yield 5
+
+    stage = Prefetch(items(), 5, name="t")
+    assert next(stage) == 0
+    while stage.backlog < 4:
+        time.sleep(0.001)
+    assert stage.more(2) == [1, 2]
+    assert stage.more(9) == [3, 4]
+    assert stage.more(9) == []
+    gate.set()
+    assert list(stage) == [5]
+    stage.cancel()
+    assert stage.more(1) == []
+
+
+def test_more_drops_what_is_stale_first():
+    dropped = []
+    old = set()
+    stage = Prefetch(range(4), 9, name="t", on_drop=dropped.append, stale=old.__contains__)
+    assert next(stage) == 0
+    while stage.backlog < 3:
+        time.sleep(0.001)
+    old |= {1, 2}
+    assert (stage.more(3), dropped) == ([3], [1, 2])
+
+
 def test_a_full_queue_makes_the_stage_wait():
     pulled = []
 

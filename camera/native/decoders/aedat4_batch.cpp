@@ -130,7 +130,10 @@ std::size_t Aedat4BatchDecoder::count_some(const std::uint8_t* records, std::siz
   std::size_t few = std::min<std::size_t>(n, 2048);
 #ifdef SACCADE_X86
   if (has_avx2() && to.counters().takes_eights()) {
-    const std::size_t wide = count_records_avx2(records, n, width_, height_, to);
+    const bool sixteens = has_avx512() && to.counters().takes_sixteens();
+    std::size_t wide = 0;
+    if (sixteens) wide = count_records_avx512(records, n, width_, height_, to);
+    if (wide == 0) wide = count_records_avx2(records, n, width_, height_, to);
     if (wide > 0) return wide;
     few = std::min<std::size_t>(n, 8);
   }

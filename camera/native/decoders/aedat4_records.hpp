@@ -17,6 +17,9 @@ std::size_t read_records_avx2(const std::uint8_t* records, std::size_t n, std::u
 // many it took.
 std::size_t count_records_avx2(const std::uint8_t* records, std::size_t n, std::uint32_t width,
                                std::uint32_t height, SliceCounter& to);
+// The same, sixteen at a time; needs takes_sixteens() of the counters.
+std::size_t count_records_avx512(const std::uint8_t* records, std::size_t n, std::uint32_t width,
+                                 std::uint32_t height, SliceCounter& to);
 #endif
 
 }  // namespace saccade

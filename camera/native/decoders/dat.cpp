@@ -4,14 +4,13 @@
 #include <cstring>
 
 #include "expand.hpp"
+#include "slice_counter.hpp"
 
 namespace saccade {
 namespace {
 
-constexpr std::size_t kRecord = 8, kBlock = 8;
+constexpr std::size_t kRecord = DatDecoder::kWord, kBlock = 8;
 constexpr std::uint32_t kSide = 1u << 14;  // of the largest that a record can tell
-constexpr std::uint32_t kRise = 1u << 30;
-constexpr unsigned kLowBits = 4;  // of the time, below those that the clock takes
 
 std::uint32_t load(const std::uint8_t* bytes) {
   std::uint32_t value;  // the header leaves the records unaligned
@@ -83,7 +82,20 @@ DatDecoder::DatDecoder(std::uint32_t width, std::uint32_t height, std::uint32_t 
     : width_(std::min(width, kSide)),
       height_(std::min(height, kSide)),
       version_(version),
-      avx2_(has_avx2()) {}
+      avx2_(has_avx2()),
+      avx512_(has_avx512()) {}
+
+bool DatDecoder::counts_wide(const SliceCounter& to) const {
+  return avx512_ && width_ > 0 && height_ > 0 && to.counters().takes_sixteens();
+}
+
+#ifdef SACCADE_X86
+std::size_t DatDecoder::count_wide(const std::uint8_t* records, std::size_t n, SliceCounter& to) {
+  return counts_wide(to) && clock_.started() ? count_avx512(records, n, to) : 0;
+}
+#else
+std::size_t DatDecoder::count_wide(const std::uint8_t*, std::size_t, SliceCounter&) { return 0; }
+#endif
 
 EventColumns DatDecoder::decode(const std::uint8_t* bytes, std::size_t n_bytes) {
   if (n_pending_ > 0) {

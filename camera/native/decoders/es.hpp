@@ -6,6 +6,8 @@
 
 namespace saccade {
 
+class SliceCounter;
+
 class EsDecoder {
  public:
   enum class Kind { dvs, atis, colour };
@@ -13,6 +15,13 @@ class EsDecoder {
   EsDecoder(std::uint32_t width, std::uint32_t height, Kind kind);
 
   EventColumns decode(const std::uint8_t* bytes, std::size_t n_bytes);
+
+  // Counted by a few columns at a time: see counting.hpp.
+  static constexpr std::size_t kWord = 5;  // bytes of most events; there is no need for whole ones
+  std::uint32_t width() const { return width_; }
+  std::uint32_t height() const { return height_; }
+  bool counts_wide(const SliceCounter&) const { return false; }
+  std::size_t count_wide(const std::uint8_t*, std::size_t, SliceCounter&) { return 0; }
 
   Counts dropped() const { return {{"out_of_bounds", out_of_bounds_}}; }
   Counts skipped() const { return {{"exposures", exposures_}}; }

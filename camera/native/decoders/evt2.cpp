@@ -17,7 +17,7 @@ std::uint32_t load(const std::uint8_t* words, std::size_t i) {
 }  // namespace
 
 Evt2Decoder::Evt2Decoder(std::uint32_t width, std::uint32_t height)
-    : width_(width), height_(height), wide_(has_avx2() || has_neon()) {}
+    : width_(width), height_(height), wide_(has_avx2() || has_neon()), avx512_(has_avx512()) {}
 
 EventColumns Evt2Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes) {
   triggers_.clear();

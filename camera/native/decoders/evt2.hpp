@@ -25,11 +25,13 @@ class Evt2Decoder : public EvtHeads {
  private:
   // Decodes words up to the first that needs `run`; returns how many. Needs a started clock.
   std::size_t wide(const std::uint8_t* words, std::size_t n_words, EventColumns& out) const;
+  std::size_t count_eights(const std::uint8_t* words, std::size_t n_words, SliceCounter& to);
+  std::size_t count_avx512(const std::uint8_t* words, std::size_t n_words, SliceCounter& to);
   void run(const std::uint8_t* words, std::size_t n_words, EventColumns& out);
   void one_word(std::uint32_t word, EventColumns& out);
 
   std::uint32_t width_, height_;
-  bool wide_;  // eight words at a time
+  bool wide_, avx512_;  // eight words at a time, or sixteen
   Carry<4> carry_;
 };
 

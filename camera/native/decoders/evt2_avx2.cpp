@@ -104,10 +104,16 @@ bool Evt2Decoder::counts_wide(const SliceCounter& to) const {
   return wide_ && to.counters().takes_eights();
 }
 
-SACCADE_AVX2 std::size_t Evt2Decoder::count_wide(const std::uint8_t* words, std::size_t n_words,
-                                                 SliceCounter& to) {
+std::size_t Evt2Decoder::count_wide(const std::uint8_t* words, std::size_t n_words,
+                                    SliceCounter& to) {
   if (!counts_wide(to) || !clock_.started()) return 0;
   triggers_.clear();
+  const bool sixteens = avx512_ && width_ > 0 && height_ > 0 && to.counters().takes_sixteens();
+  return sixteens ? count_avx512(words, n_words, to) : count_eights(words, n_words, to);
+}
+
+SACCADE_AVX2 std::size_t Evt2Decoder::count_eights(const std::uint8_t* words, std::size_t n_words,
+                                                   SliceCounter& to) {
   Counters::Adder adder(to.counters());
   const Limits limits(width_, height_);
   std::size_t i = 0;

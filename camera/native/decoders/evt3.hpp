@@ -49,6 +49,22 @@ class Evt3Decoder {
   const TriggerColumns& triggers() const { return triggers_; }
   std::size_t pending_bytes() const { return has_pending_ ? 1 : 0; }
 
+  // What the words so far have set for those to come.
+  struct State {
+    std::uint64_t high;      // TIME_HIGH, its wraps included
+    std::uint32_t low;       // TIME_LOW
+    std::int32_t row, base;  // ADDR_Y, and x of the next vector's first bit; -1 before the first
+    bool on;                 // of the next vector
+  };
+  // None before the first TIME_HIGH.
+  std::optional<State> state() const {
+    if (!clock_.started()) return std::nullopt;
+    const auto low = static_cast<std::uint32_t>(packed_ >> 23) & 0xfff;
+    const auto row = static_cast<std::int32_t>(packed_ >> 12) & 0x7ff;
+    const auto base = base_ == kNone ? -1 : static_cast<std::int32_t>(base_);
+    return State{clock_.value(), low, has_y_ ? row : -1, base, polarity_ != 0};
+  }
+
  private:
   // What one type of word does in the fast loop, as data instead of as a branch: the types follow
   // each other unpredictably, and a mispredicted branch costs as much as ten words.

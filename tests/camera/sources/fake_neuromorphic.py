@@ -67,7 +67,10 @@ _MODULE = SimpleNamespace(
 
 
 class Device:
-    """`reads` holds what it will give: bytes, None for nothing, or an exception."""
+    """`reads` holds what it will give: bytes, None for nothing, or an exception.
+
+    A tuple has the bytes, where in them some are missing, and the transfers lost until then.
+    """
 
     def __init__(self, model: str, reads: list) -> None:
         self._model, self._reads, self.closed = model, reads, False
@@ -76,7 +79,10 @@ class Device:
         read = self._reads.pop(0) if self._reads else None
         if isinstance(read, Exception):
             raise read
-        ring = None if read is None else SimpleNamespace(overflow_indices=[0])
+        read, indices, lost = read if isinstance(read, tuple) else (read, None, 0)
+        ring = None
+        if read is not None:
+            ring = SimpleNamespace(overflow_indices=indices, dropped_packets=lost)
         return SimpleNamespace(ring=ring, delay=lambda: None if read is None else 0.001), read
 
     def properties(self):

@@ -8,6 +8,7 @@ import importlib.util
 import inspect
 import sys
 from contextlib import closing
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -55,7 +56,7 @@ def test_the_bytes_of_the_camera_are_decoded(install) -> None:
         assert live.events.t.tolist() == [100, 101, 102, 103, 104]
         found = next(packet for packet in packets if packet is not None)
         assert len(found.events) == 48 and source.dropped["out_of_bounds"] == 12
-        assert next(packets) is None and source.lost == {"overflows": 2}
+        assert next(packets) is None and source.lost == {"overflows": 0, "transfers": 0}
         source.close()
         assert list(packets) == [] and driver.opened[0].closed
     assert open_source("prophesee://P2").sensor == "PROPHESEE_EVK3_HD"
@@ -117,6 +118,21 @@ def test_settings_are_stated_saved_and_loaded(install, tmp_path) -> None:
     assert to_table(again) == {**to_table(made), "biases": {"diff_on": 20, "diff_off": -5}}
 
 
+def test_what_the_driver_lost_is_counted_and_gives_no_event_a_wrong_row(install) -> None:
+    torn = words(5)[:-2] + words(60)[20:]  # without its time and its first rows
+    reads = [words(5), (torn, [len(words(5)) - 2], 3), RuntimeError("NoDevice"), (words(4), [], 2)]
+    install(Driver(P1=(EVK4, None, reads)))
+    live = Reopening(open_source("prophesee://"))
+    found = list(islice((packet for packet in live.packets(0.02) if packet is not None), 3))
+    live.close()
+    assert [packet.events.t.tolist() for packet in found if len(packet.events)] == [
+        [100, 101, 102, 103, 104], [100, 101, 102, 103], [100, 101, 102, 103],
+    ]  # fmt: skip
+    assert live.lost == {"overflows": 1, "transfers": 5}
+    assert live.dropped["after_loss"] > 40
+    assert found[2].before is None and found[1].before == found[0].after
+
+
 def test_an_unplugged_camera_comes_back_as_it_was_set(install) -> None:
     reads = [words(5), RuntimeError("NoDevice"), words(4)]
     driver = install(Driver(P1=(EVK4, None, reads)))
@@ -151,7 +167,8 @@ def test_the_real_driver_has_all_that_is_used() -> None:
     status = importlib.import_module("neuromorphic_drivers.status")
     assert {f.name for f in dataclasses.fields(status.RawStatus)} >= {"ring"}
     assert hasattr(status.RawStatus, "delay")
-    assert "overflow_indices" in {f.name for f in dataclasses.fields(status.RawRingStatus)}
+    ring = {f.name for f in dataclasses.fields(status.RawRingStatus)}
+    assert {"overflow_indices", "dropped_packets"} <= ring
 
 
 @pytest.mark.parametrize("model", sorted(CAMERAS))

@@ -90,7 +90,7 @@ def test_silence_is_told_though_the_clock_goes_on() -> None:
     source = open_source("sim://noise?rate=0&seconds=0.5")
     try:
         found = list(source.packets(0.1))
-        assert set(found) == {None}
+        assert None in found and not any(len(packet.events) for packet in found if packet)
     finally:
         source.close()
 
@@ -140,7 +140,7 @@ def test_closing_from_another_thread_ends_the_packets_and_the_process() -> None:
     source = open_source("sim://noise?rate=0")
     assert isinstance(source, SimSource)
     threading.Timer(0.2, source.close).start()
-    assert set(source.packets(10.0)) <= {None}
+    assert not any(len(packet.events) for packet in source.packets(10.0) if packet)
     source.close()
     with pytest.raises(ProcessLookupError):
         os.kill(source.pid, 0)

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 from saccade.camera import _native
+from saccade.camera.errors import SaccadeError
 from saccade.camera.events import Packet
-from saccade.camera.sources.sim_bytes import HIGH_US, Loop, clock_words
-from saccade.camera.sources.sim_options import read_options
+from saccade.camera.formats.evt3_words import clock_words
+from saccade.camera.sources import open_source
+from saccade.camera.sources.sim_bytes import HIGH_US, Loop
+from saccade.camera.sources.sim_options import MOTIONS, read_options
+from saccade.camera.sources.sim_scenes import film
 from saccade.camera.sources.uri import SourceUri
 
 WIDTH, HEIGHT = 64, 48
@@ -70,9 +74,9 @@ def test_a_jump_is_followed_by_a_reader(by_us: int) -> None:
     loop = loop_of("rate=100k")
     decoder = _native.Evt3Decoder(WIDTH, HEIGHT)
     start = 50 << 20
-    decoder.decode(clock_words(0, start))
+    decoder.decode(clock_words(0, start // HIGH_US))
     before = Packet(*decoder.decode(loop.transfers[0].at(start)))
-    decoder.decode(clock_words(start, start + by_us))
+    decoder.decode(clock_words(start // HIGH_US, (start + by_us) // HIGH_US))
     after = Packet(*decoder.decode(loop.transfers[0].at(start + by_us)))
     assert (after.t.astype(np.int64) - before.t.astype(np.int64) == by_us).all() and len(before)
 
@@ -83,3 +87,26 @@ def test_the_same_seed_is_the_same_scene() -> None:
 
     assert content("rate=100k&seed=3") == content("rate=100k&seed=3")
     assert content("rate=100k&seed=3") != content("rate=100k&seed=4")
+
+
+@pytest.mark.parametrize("motion", MOTIONS)
+def test_an_image_moves_as_it_is_told(tmp_path, motion: str) -> None:
+    pillow = pytest.importorskip("PIL.Image")
+    pixels = np.random.default_rng(1).integers(0, 255, (48, 64), dtype=np.uint8)
+    pillow.fromarray(pixels).save(tmp_path / "image.png")
+    options = read_options(
+        SourceUri(f"sim://image?path={tmp_path}/image.png&motion={motion}&size=64x48")
+    )
+    packet = film(options, 50_000)
+    assert len(packet) == 50_000
+    assert np.all(np.diff(packet.t.astype(np.int64)) >= 0)
+    assert 0.4 < packet.on.mean() < 0.6
+    assert len(np.unique(packet.y.astype(int) * 64 + packet.x)) > 0.8 * 64 * 48
+
+
+def test_an_image_that_is_none_is_told_before_the_camera_starts(tmp_path) -> None:
+    pytest.importorskip("PIL.Image")
+    (tmp_path / "image.png").write_bytes(b"no image")
+    for name, says in (("image.png", "no image that Pillow reads"), ("none.png", "No such file")):
+        with pytest.raises(SaccadeError, match=says):
+            open_source(f"sim://image?path={tmp_path}/{name}")

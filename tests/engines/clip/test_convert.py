@@ -76,6 +76,17 @@ def test_the_folder_is_what_its_manifest_says(converted):
     assert not any(here in path.read_bytes() for path in folder.iterdir())
 
 
+def test_attention_in_int8_is_one_operator_but_for_the_last_blocks(converted):
+    graph = onnx.load(converted[0] / "model.int8.onnx").graph
+    kinds = [node.op_type for node in graph.node]
+    assert kinds.count("QAttention") == TINY.vision.layers - 1
+    assert kinds.count("Softmax") == 1
+    assert not any(
+        w.data_type == onnx.TensorProto.FLOAT and len(w.dims) == 2 and min(w.dims) > 32
+        for w in graph.initializer
+    )  # all matrices are in int8
+
+
 def test_every_file_gives_torchs_embeddings(converted):
     folder, weights = converted[0], paper()
     with torch.inference_mode():

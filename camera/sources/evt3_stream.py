@@ -1,0 +1,88 @@
+"""The EVT3 words of a camera: decoded as they arrive, and handed on so that they can be copied."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from saccade.camera import _native
+from saccade.camera.events import Packet
+from saccade.camera.formats.evt3_words import Evt3State, Resync
+from saccade.camera.sources.base import LivePacket
+
+
+class Evt3Stream:
+    """Makes a `LivePacket` of each transfer; where bytes were lost, none gets a wrong time or row.
+
+    One thread at a time.
+    """
+
+    def __init__(self, width: int, height: int) -> None:
+        """Of a sensor of so many pixels."""
+        self._size = width, height
+        self._before: dict[str, int] = {}  # dropped until the last restart
+        self._after_loss = 0
+        self._decoder = _native.Evt3Decoder(width, height)
+        self.lose()
+
+    @property
+    def dropped(self) -> dict[str, int]:
+        """Events left out so far, by class.
+
+        Those of the decoder, and `after_loss`: their time or row went with what was lost.
+        """
+        now = self._decoder.dropped
+        found = {name: count + self._before.get(name, 0) for name, count in now.items()}
+        return {**found, "after_loss": self._after_loss}
+
+    def restart(self) -> None:
+        """The camera was opened again: its clock begins anew."""
+        self._before = self.dropped
+        self._decoder = _native.Evt3Decoder(*self._size)
+        self.lose()
+
+    def lose(self) -> None:
+        """Bytes are missing before what comes next."""
+        self._odd = b""  # a half word
+        self._resync: Resync | None = Resync()
+
+    def packet(
+        self, data: bytes | memoryview, received_ns: int, losses: Sequence[int] = ()
+    ) -> LivePacket | None:
+        """What a transfer holds; None where that is nothing that can be read.
+
+        Args:
+            losses: where in `data` bytes are missing, rising.
+        """
+        view, parts = memoryview(data), list[bytes | memoryview]()
+        for begin, end in pairwise((0, *losses, len(data))):
+            if parts:
+                self.lose()
+            parts.append(self._readable(view[begin:end]))
+        raw = parts[0] if len(parts) == 1 else b"".join(parts)
+        if not len(raw):
+            return None
+        before = self._state()
+        events = Packet(*self._decoder.decode(raw))
+        return LivePacket(events, received_ns, raw, "evt3", before, self._state())
+
+    def _readable(self, data: memoryview) -> bytes | memoryview:
+        """Whole words, without those that lack others."""
+        if self._odd or len(data) % 2:
+            whole = memoryview(self._odd + bytes(data))
+            n = len(whole) // 2 * 2
+            data, self._odd = whole[:n], bytes(whole[n:])
+        if self._resync is None:
+            return data
+        before = self._resync.left_out
+        kept = self._resync.feed(np.frombuffer(data, "<u2")).tobytes()
+        self._after_loss += self._resync.left_out - before
+        if self._resync.done:
+            self._resync = None
+        return kept
+
+    def _state(self) -> Evt3State | None:
+        state = self._decoder.state
+        return None if state is None else Evt3State(*state)

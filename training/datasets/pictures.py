@@ -1,0 +1,79 @@
+"""Pictures: as the image tower takes them, and as events of a simulated sensor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saccade.camera import simulate
+from saccade.camera.errors import SaccadeError, printable
+from saccade.camera.events import Packet
+from saccade.engines.clip.config import MEAN, STD
+from saccade.training.config import SimulationConfig
+from saccade.training.datasets.resize import pillow
+from saccade.training.datasets.windows import joined
+
+
+def _open_gray(path: Path) -> Any:
+    image = pillow()
+    try:
+        with image.open(path) as opened:
+            return opened.convert("L")
+    except (OSError, ValueError, SyntaxError, image.DecompressionBombError) as error:
+        raise SaccadeError(printable(f"{path}: no image that can be read ({error})")) from None
+
+
+def read_photo(path: Path, size: int) -> NDArray[np.float32]:
+    """A paired image as the paper gives it to the image tower, float32 [3, size, size].
+
+    Gray, three copies, then CLIP's own: the short side to `size` (bicubic), the centre, less CLIP's
+    mean, over its std.
+
+    Raises:
+        SaccadeError: it is no image.
+    """
+    photo = _open_gray(path)
+    scale = size / min(photo.size)
+    width, height = (max(size, int(side * scale)) for side in photo.size)
+    photo = photo.resize((width, height), pillow().Resampling.BICUBIC)
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    gray = np.asarray(photo.crop((left, top, left + size, top + size)), np.float32) / 255
+    mean, std = (np.array(v, np.float32).reshape(3, 1, 1) for v in (MEAN, STD))
+    ready: NDArray[np.float32] = np.divide(gray[None] - mean, std)
+    return ready
+
+
+def simulated_events(path: Path, config: SimulationConfig, seed: int, *, training: bool) -> Packet:
+    """Events of an image that moves before a simulated sensor, sorted by time.
+
+    Args:
+        path: of the image.
+        config: the sensor, and the motion in training.
+        seed: of the motion and of the sensor's noise.
+        training: else the image moves in three saccades.
+
+    Raises:
+        SaccadeError: it is no image, or no such sensor can be.
+    """
+    sensor = simulate.Sensor(
+        config.width,
+        config.height,
+        threshold_on=config.threshold,
+        threshold_off=config.threshold,
+        noise_hz=config.noise_hz,
+    )
+    length = config.amplitude * config.height
+    if training and config.motion == "random_walk":
+        speed = length / (config.duration_us / 1e6)
+        motion = simulate.random_walk(config.duration_us, speed, seed)
+    else:
+        motion = simulate.saccades(config.duration_us, length)
+    gray = np.asarray(_open_gray(path))
+    packets = list(simulate.simulate_image(gray, motion, sensor, seed=seed))
+    if not packets:
+        what = "gives no event: it is of one colour, or too faint for the threshold"
+        raise SaccadeError(printable(f"{path}: {what}; remove it, or lower simulation.threshold"))
+    return joined(packets)
