@@ -17,6 +17,7 @@ from saccade.stream.control_commands import add_control_commands
 from saccade.stream.device_commands import add_device_commands
 from saccade.stream.doctor_command import add_doctor_command
 from saccade.stream.engine_commands import add_engine_commands
+from saccade.stream.evaluate_command import add_evaluate_command
 from saccade.stream.file_commands import add_file_commands
 from saccade.stream.key_commands import add_key_commands
 from saccade.stream.label_commands import add_label_commands
@@ -86,6 +87,7 @@ add_broker_command(app)
 add_record_command(app)
 add_train_command(app)
 add_teach_command(app)
+add_evaluate_command(app)
 
 DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
 

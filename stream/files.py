@@ -6,11 +6,14 @@ import errno
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from saccade.camera.errors import SaccadeError
 from saccade.stream.statistics import Summary
+
+_File = TypeVar("_File", bound="WholeFile")
 
 
 def refuse_overwriting(
@@ -59,12 +62,12 @@ def _identity(path: str) -> object:
     return found.st_dev, found.st_ino
 
 
-class SummaryFile:
-    """Where `--summary` goes: written whole at the end, or not at all; a context manager."""
+class WholeFile:
+    """A file that is written whole at the end, or not at all; a context manager."""
 
-    def __init__(self, path: Path | None) -> None:
-        """Raises SaccadeError where the file could not be written later."""
-        self._path = path
+    def __init__(self, path: Path | None, what: str) -> None:
+        """Raises SaccadeError where the file could not be written later; `what` is its name."""
+        self._path, self._what = path, what
         self._part: Path | None = None  # takes the path's place once it is whole
         if path is None or (path.exists() and not (path.is_file() or path.is_dir())):
             return  # nothing to write, or a device, or a pipe
@@ -77,24 +80,23 @@ class SummaryFile:
             raise self._error(error) from None
         self._part = part
 
-    def write(self, summary: Summary | Mapping[str, Summary]) -> None:
-        """Writes the summary, or those of several streams; nothing where there is no file to write.
+    def write_bytes(self, data: bytes) -> None:
+        """Writes all of it; nothing where there is no file to write.
 
         Raises:
             SaccadeError: the disk is full, or the folder went away.
         """
         if self._path is None:
             return
-        text = msgspec.json.format(msgspec.json.encode(summary)) + b"\n"
         try:
-            (self._part or self._path).write_bytes(text)
+            (self._part or self._path).write_bytes(data)
             if self._part is not None:
                 self._part.replace(self._path)
                 self._part = None
         except OSError as error:
             raise self._error(error) from None
 
-    def __enter__(self) -> SummaryFile:
+    def __enter__(self: _File) -> _File:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -103,5 +105,17 @@ class SummaryFile:
 
     def _error(self, error: OSError) -> SaccadeError:
         return SaccadeError(
-            f"summary {self._path}: {error.strerror}; name a file that can be written"
+            f"{self._what} {self._path}: {error.strerror}; name a file that can be written"
         )
+
+
+class SummaryFile(WholeFile):
+    """Where `--summary` goes."""
+
+    def __init__(self, path: Path | None) -> None:
+        """Raises SaccadeError where the file could not be written later."""
+        super().__init__(path, "summary")
+
+    def write(self, summary: Summary | Mapping[str, Summary]) -> None:
+        """Writes the summary, or those of several streams; see `write_bytes`."""
+        self.write_bytes(msgspec.json.format(msgspec.json.encode(summary)) + b"\n")

@@ -97,7 +97,7 @@ def test_a_run_with_filters_that_is_left_early_is_accounted_for(model, recording
 
 def test_a_refused_region_closes_the_recording(model, recording, monkeypatch):
     opened = open_recording(recording)
-    monkeypatch.setattr("saccade.stream.opening.open_recording", lambda *_: opened)
+    monkeypatch.setattr("saccade.stream.video.open_recording", lambda *_: opened)
     with pytest.raises(SaccadeError, match=r"roi 60,0,10,10: must lie inside the sensor \(64x48\)"):
         Pipeline(str(recording), model=model, filters=FilterSpec(roi=(60, 0, 10, 10)))
     with pytest.raises((SaccadeError, ValueError)):
@@ -111,7 +111,7 @@ def test_a_refused_region_closes_the_recording(model, recording, monkeypatch):
         (("-1,2,3,4", None, None, None, None), "roi '-1,2,3,4'"),
         ((None, "up", None, None, None), "polarity 'up'"),
         ((None, None, None, "5", None), "refractory '5': not a duration"),
-        ((None, None, None, None, "2e9s"), "background '2e9s'"),
+        ((None, None, None, None, "2e9s"), "background 2e9s: must be from 1us to a day"),
         ((None, None, None, None, "100s"), "background 100000000 us: must be whole, from"),
     ],
 )

@@ -1,0 +1,238 @@
+"""The recordings of FOLDER/LABEL/, and embeddings of their windows, by a run's frames."""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from saccade.camera.disturbances import Disturbance
+from saccade.camera.errors import RecordingError, SaccadeError, printable
+from saccade.camera.frames import FrameMaker
+from saccade.camera.fused import FramedSlice, make_framer
+from saccade.camera.recordings import Recording, open_recording
+from saccade.engines.bank import MOST_SHOWN, LabelBank, LabelError
+from saccade.engines.engine import Engine
+from saccade.engines.models import Model
+from saccade.stream.settings import make_slicer, parse_geometry
+from saccade.stream.teaching import choose_windows
+
+_FORM = "give a folder that has a folder of recordings for each label"
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A recording whose label is known.
+
+    Attributes:
+        path: the file.
+        label: the index of its label in the bank.
+    """
+
+    path: Path
+    label: int
+
+    @property
+    def name(self) -> str:
+        """LABEL/FILE."""
+        return f"{self.path.parent.name}/{self.path.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Embeddings of windows of recordings.
+
+    Attributes:
+        embeddings: float32 [N, dimension].
+        owners: intp [N], the index of each one's sample.
+        places: intp [N], the number of the window in its recording.
+    """
+
+    embeddings: NDArray[np.float32]
+    owners: NDArray[np.intp]
+    places: NDArray[np.intp]
+
+
+def find_recordings(folder: Path) -> dict[str, list[Path]]:
+    """The files of each folder in a folder, in order of their names; hidden ones are none.
+
+    Raises:
+        SaccadeError: it cannot be read, or there is no file in a folder in it.
+    """
+    try:
+        labels = sorted(each for each in folder.iterdir() if each.is_dir() and _seen(each))
+        found = {label.name: _recordings(label) for label in labels}
+    except OSError as error:
+        raise SaccadeError(f"{error.filename}: {error.strerror}; {_FORM}") from None
+    found = {label: paths for label, paths in found.items() if paths}
+    if not found:
+        raise SaccadeError(f"{printable(str(folder))}: no recordings in folders in it; {_FORM}")
+    return found
+
+
+def _recordings(folder: Path) -> list[Path]:
+    paths = {each.name: each for each in folder.iterdir() if each.is_file() and _seen(each)}
+    # What a recorder says of FILE lies beside it, as FILE.json.
+    beside = {f"{name}.json" for name in paths}
+    return [paths[name] for name in sorted(paths) if name not in beside]
+
+
+def _seen(path: Path) -> bool:
+    return not path.name.startswith(".")
+
+
+def known_samples(
+    found: dict[str, list[Path]], bank: LabelBank, folder: Path
+) -> tuple[list[Sample], list[str]]:
+    """The recordings of labels of the bank, and the folders that are none, which stderr names.
+
+    Raises:
+        LabelError: none is.
+    """
+    unknown = [name for name in found if not bank.find(name)]
+    if len(unknown) == len(found):
+        raise LabelError(
+            f"{printable(str(folder))}: none of its folders ({_some(unknown)}) is a label of the "
+            f"{len(bank.names)} in use; name the folders so, or give others with --labels"
+        )
+    if unknown:
+        what = f"{folder}: no labels, left out: {_some(unknown)}"
+        print(printable(what), file=sys.stderr)
+    samples = [
+        Sample(path, bank.rows[bank.find(name)[0]])
+        for name, paths in found.items()
+        if bank.find(name)
+        for path in paths
+    ]
+    return samples, [*map(printable, unknown)]
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_SHOWN} more" if len(names) > MOST_SHOWN else ""
+    return ", ".join(names[:MOST_SHOWN]) + more
+
+
+class Looker:
+    """Windows of recordings, through the frames of a model and an engine."""
+
+    def __init__(
+        self,
+        model: Model,
+        engine: Engine,
+        window: str | None,
+        count: int | None,
+        geometry: str | None,
+        windows: int,
+    ) -> None:
+        """`windows` of each recording, as `choose_windows` spreads them; of one, the centre.
+
+        Raises:
+            SaccadeError: the window, the count or the geometry cannot be.
+        """
+        make_slicer(window, count, None)
+        self._cut = (window, count, None)
+        self._geometry = parse_geometry(geometry)
+        self._spec = model.frame_spec(None)
+        self._model, self._engine, self._windows = model, engine, windows
+
+    def look(
+        self,
+        samples: Sequence[Sample],
+        disturbance: Disturbance | None,
+        left_out: dict[str, str],
+        report: Callable[[int, int], None],
+    ) -> Windows:
+        """The windows of recordings as they are, or disturbed.
+
+        Args:
+            samples: the recordings.
+            disturbance: what is done to their events; None: nothing.
+            left_out: gets the name of each recording that cannot be read to its end, or has no
+                events, and why; stderr names it too, and the others go on.
+            report: called with the number of recordings done, and how many they are.
+        """
+        batch = _Batch(self._engine, self._model.manifest.embedding.dimension)
+        owners, places = list[int](), list[int]()
+        for i, sample in enumerate(samples):
+            try:
+                for place, frame in self._chosen(sample, disturbance):
+                    batch.add(frame)
+                    owners.append(i)
+                    places.append(place)
+            except RecordingError as error:
+                left_out[printable(sample.name)] = str(error)
+                print(printable(f"left out: {error}"), file=sys.stderr)
+            report(i + 1, len(samples))
+        return Windows(batch.finish(), np.array(owners, np.intp), np.array(places, np.intp))
+
+    def frame(self, sample: Sample, place: int) -> NDArray[np.float32]:
+        """The frame of a window that `look` gave, float32 [size, size]."""
+        with self._open(sample) as recording:
+            cuts = self._cuts(sample, recording, None)
+            return np.array(next(itertools.islice(cuts, place, None)).frame)
+
+    def _open(self, sample: Sample) -> Recording:
+        return open_recording(sample.path, self._geometry)
+
+    def _chosen(
+        self, sample: Sample, disturbance: Disturbance | None
+    ) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """The windows to look at: their numbers and frames; a frame is good until the next."""
+        with self._open(sample) as recording:
+            events = [cut.n_events for cut in self._cuts(sample, recording, disturbance)]
+            wanted: list[int] = choose_windows(np.array(events, np.intp), self._windows).tolist()
+            if not wanted:
+                raise RecordingError(str(sample.path), "no window has events", "remove it")
+            cuts = self._cuts(sample, recording, disturbance)
+            for place, cut in enumerate(itertools.islice(cuts, wanted[-1] + 1)):
+                if place in wanted:
+                    yield place, cut.frame
+
+    def _cuts(
+        self, sample: Sample, recording: Recording, disturbance: Disturbance | None
+    ) -> Iterator[FramedSlice]:
+        width, height = recording.width, recording.height
+        if disturbance is not None:
+            width, height = disturbance.size(width, height)
+        framer = make_framer(FrameMaker(width, height, self._spec), make_slicer(*self._cut))
+        assert framer is not None, "slices without a stride follow each other"
+        if disturbance is None:
+            yield from framer.pass_over(recording, np.empty([self._spec.size] * 2, np.float32))
+            return
+        rng = np.random.default_rng(zlib.crc32(sample.name.encode("utf-8", "surrogateescape")))
+        size = (recording.width, recording.height)
+        for packet in disturbance.apply(recording.packets(), *size, rng):
+            yield from framer.feed(packet)
+        yield from framer.finish()
+
+
+class _Batch:
+    """Frames on their way through an engine, as many at a time as it takes."""
+
+    def __init__(self, engine: Engine, dimension: int) -> None:
+        self._engine, self._n = engine, 0
+        self._found = [np.empty((0, dimension), np.float32)]
+
+    def add(self, frame: NDArray[np.float32]) -> None:
+        """A frame, float32 [size, size]."""
+        self._engine.input[self._n] = frame
+        self._n += 1
+        if self._n == len(self._engine.input):
+            self._run()
+
+    def finish(self) -> NDArray[np.float32]:
+        """The embeddings of all frames, float32 [N, dimension]."""
+        if self._n:
+            self._run()
+        return np.concatenate(self._found)
+
+    def _run(self) -> None:
+        self._engine.run(self._n)
+        self._found.append(np.array(self._engine.output[: self._n]))
+        self._n = 0
