@@ -41,12 +41,13 @@ from pathlib import Path
 from saccade.stream.control import ControlServer
 from saccade.stream.keys import ServerKeys
 from saccade.stream.publisher import Publisher
+from saccade.stream.recordings import Recordings
 from saccade.stream.wire import LabelHeader, VocabularyHeader, new_run_id
 folder = sys.argv[1]
 keys = ServerKeys.read(f"{folder}/robot.key", f"{folder}/friends") if folder else None
 publisher = Publisher("zmq://127.0.0.1:0", keys=keys)
 control = ControlServer("zmq://127.0.0.1:0", "cam", new_run_id(), keys)
-control.start(None)
+control.start(None, Recordings(None))
 publisher.publish_vocabulary(VocabularyHeader(labels=["mug"] * 100))
 publisher.publish_label(LabelHeader(labels=["mug"], scores=[0.5]))
 print(publisher.address, control.address, flush=True)
