@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from saccade.camera.errors import SaccadeError, printable
 from saccade.stream.embed_files import Job, Outcome
 from saccade.stream.embedding import Embedder, Work
 
+_CONNECT_S = 5
 _MOST_BLOCKS = 5000  # that the driver keeps an eye on
 
 
@@ -62,6 +64,18 @@ def _row(outcome: Outcome, fault: str) -> dict[str, Any]:
     }
 
 
+def _check_there(address: str) -> None:
+    """Refuses a HOST:PORT where nobody listens: Ray tries it for minutes."""
+    host, _, port = address.rpartition(":")
+    if "/" in address or not host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host, int(port)), _CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        what = f"ray {printable(address)}: nobody answers ({error})"
+        raise SaccadeError(f"{what}; is the cluster running?") from None
+
+
 class RayPool:
     """Iterate it once, for the outcome of each recording as it comes; a context manager."""
 
@@ -72,6 +86,7 @@ class RayPool:
             SaccadeError: Ray is missing, or there is no cluster.
         """
         self._ray, self._size = ray_module(), workers
+        _check_there(address)
         local: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False}
         try:
             self._ray.init(

@@ -251,6 +251,7 @@ def test_a_signal_finishes_what_is_in_hand_and_a_second_drops_it(
 def test_a_cluster_loses_a_worker_and_no_slice(slow_archive, model):
     if importlib.util.find_spec("ray") is None:
         pytest.skip("Ray is not installed (extra scale)")
+    refused(embed(slow_archive, model, "--ray", "127.0.0.1:1"), "nobody answers")
     with running(slow_archive, model, "--workers", "2", "--ray", "local") as process:
         os.kill(worker_at_work(slow_archive, process), signal.SIGKILL)
         out, told = process.communicate(timeout=100)
