@@ -146,6 +146,11 @@ def open_recording(
         raise
 
 
+def is_recording(start: bytes) -> bool:
+    """Whether a file of this start (`START_BYTES`) is one that `open_recording` takes up."""
+    return is_video(start) or any(recognises(start) for recognises, _, _ in _READERS)
+
+
 def _refusal(path: str, start: bytes) -> RecordingError:
     for magic, name, remedy in _REFUSED:
         if start.startswith(magic):

@@ -16,6 +16,7 @@ from saccade.stream.broker_command import add_broker_command
 from saccade.stream.control_commands import add_control_commands
 from saccade.stream.device_commands import add_device_commands
 from saccade.stream.doctor_command import add_doctor_command
+from saccade.stream.embed_command import add_embed_command
 from saccade.stream.engine_commands import add_engine_commands
 from saccade.stream.evaluate_command import add_evaluate_command
 from saccade.stream.file_commands import add_file_commands
@@ -88,6 +89,7 @@ add_record_command(app)
 add_train_command(app)
 add_teach_command(app)
 add_evaluate_command(app)
+add_embed_command(app)
 
 DEFAULT_ADDRESS = "zmq://127.0.0.1:5556"
 

@@ -41,3 +41,23 @@ class Progress:
         """Takes the line away."""
         if self._on and self._drawn:
             print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+class Count:
+    """How many of so many things are done, on the terminal's last line."""
+
+    def __init__(self, what: str, of: int) -> None:
+        self._what, self._of = what, of
+        self._on = sys.stderr.isatty()
+        self._shown = False
+
+    def __call__(self, done: int) -> None:
+        """Draws the line; nothing where stderr is no terminal."""
+        if self._on:
+            self._shown = True
+            print(f"\r{done:,} of {self._of:,} {self._what}", end="", file=sys.stderr, flush=True)
+
+    def clear(self) -> None:
+        """Takes the line away."""
+        if self._shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
