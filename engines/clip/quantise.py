@@ -1,4 +1,4 @@
-"""The event tower in dynamic int8, for ONNX Runtime on the CPU."""
+"""The event tower in int8: dynamic for ONNX Runtime, static (Q/DQ) for OpenVINO and TensorRT."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import copy
 import importlib
 import logging
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -100,20 +101,110 @@ def _quantise(
     source: Path, path: Path, shape: Transformer, frames: Tensor, wanted: NDArray[np.float32]
 ) -> tuple[float, str]:
     quantization: Any = importlib.import_module("onnxruntime.quantization")
+
+    def quantise(kept: list[str]) -> None:
+        quantization.quantize_dynamic(
+            str(source),
+            str(path),
+            op_types_to_quantize=["MatMul", "Attention"],
+            per_channel=True,
+            reduce_range=True,
+            weight_type=quantization.QuantType.QInt8,
+            nodes_to_exclude=kept,
+            extra_options={"MatMulConstBOnly": True},
+        )
+
+    return _with_as_little_kept(quantise, source, path, shape, frames, wanted)
+
+
+def write_qdq(
+    source: Path,
+    path: Path,
+    shape: Transformer,
+    calibration: Tensor,
+    frames: Tensor,
+    wanted: NDArray[np.float32],
+) -> tuple[float, str]:
+    """Writes a tower's file again with its products in int8 between Q/DQ nodes.
+
+    What TensorRT takes: symmetric, a scale for each column of a weight and one for an activation,
+    which is that of its largest value over the calibration's frames. Attention's two products have
+    both of their inputs quantised, as OpenVINO needs it; norms, softmax and the first layer stay
+    float32. Weights have 7 bits, as in `write_int8`.
+
+    Args:
+        source: the tower's float32 file.
+        path: where the file goes.
+        shape: of the tower's transformer.
+        calibration: frames that the activations' scales are of.
+        frames: that the file is compared on, others than those.
+        wanted: their embeddings by torch.
+
+    Returns:
+        As `write_int8`.
+
+    Raises:
+        ExportError: whatever stays, it is below the limit.
+    """
+    quantization: Any = importlib.import_module("onnxruntime.quantization")
+    graph = onnx.load(source, load_external_data=False).graph
+    weights = {w.name for w in graph.initializer}
+    matrices = [n.input[1] for n in graph.node if n.op_type == "MatMul" and n.input[1] in weights]
+    seven_bits = {
+        "quant_type": quantization.QuantType.QInt8,
+        "axis": 1,
+        "symmetric": True,
+        "reduce_range": True,
+    }
+
+    def quantise(kept: list[str]) -> None:
+        quantization.quantize_static(
+            str(source),
+            str(path),
+            _Calibration(graph.input[0].name, calibration),
+            quant_format=quantization.QuantFormat.QDQ,
+            op_types_to_quantize=["MatMul"],
+            per_channel=True,
+            activation_type=quantization.QuantType.QInt8,
+            weight_type=quantization.QuantType.QInt8,
+            nodes_to_exclude=kept,
+            extra_options={
+                "ActivationSymmetric": True,
+                "WeightSymmetric": True,
+                # What follows a product, a bias or softmax, is float32 in every runtime.
+                "OpTypesToExcludeOutputQuantization": ["MatMul"],
+                "TensorQuantOverrides": {name: [seven_bits] for name in matrices},
+            },
+        )
+
+    return _with_as_little_kept(quantise, source, path, shape, frames, wanted)
+
+
+class _Calibration:
+    """Frames, one at a time, as ONNX Runtime asks for them."""
+
+    def __init__(self, name: str, frames: Tensor) -> None:
+        self._inputs = iter([{name: frame[None].numpy()} for frame in frames])
+
+    def get_next(self) -> dict[str, NDArray[np.float32]] | None:
+        """The next frame, float32 [1, channels, size, size], by the input's name."""
+        return next(self._inputs, None)
+
+
+def _with_as_little_kept(
+    quantise: Callable[[list[str]], None],
+    source: Path,
+    path: Path,
+    shape: Transformer,
+    frames: Tensor,
+    wanted: NDArray[np.float32],
+) -> tuple[float, str]:
+    """Quantises `source` into `path` with ever more nodes in float32, until it is near enough."""
     found = 0.0
     for kept in _KEPT:
         logging.disable(logging.WARNING)  # advice for networks of another kind
         try:
-            quantization.quantize_dynamic(
-                str(source),
-                str(path),
-                op_types_to_quantize=["MatMul", "Attention"],
-                per_channel=True,
-                reduce_range=True,
-                weight_type=quantization.QuantType.QInt8,
-                nodes_to_exclude=_nodes(source, shape, kept),
-                extra_options={"MatMulConstBOnly": True},
-            )
+            quantise(_nodes(source, shape, kept))
         finally:
             logging.disable(logging.NOTSET)
         found = cosine(path, frames, wanted)
