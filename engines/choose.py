@@ -39,8 +39,8 @@ class Present:
 
     Attributes:
         no_gpu: why there is no GPU to use; None where there is one.
-        onnx, openvino, tensorrt, torch: the runtimes. TensorRT's is at fault without a GPU; torch's is not,
-            as it has a CPU's.
+        onnx, openvino, tensorrt, torch: the runtimes. TensorRT's is at fault without a GPU; torch's
+            is not, as it has a CPU's.
         torch_on_gpu: torch was built for GPUs.
         no_qdq: why OpenVINO has no int8 of the model, or is not faster there; None where it is.
     """

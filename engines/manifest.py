@@ -73,8 +73,8 @@ class Manifest(msgspec.Struct, frozen=True):
 
     `sha256` is that of `model.onnx`, `labels_sha256` that of `labels.safetensors` (empty where the
     model has no bank of its own), and `files` gives those of all others by their names: the encoder
-    at other precisions (`model.fp16.onnx`, `model.int8.onnx`, `model.int8-qdq.onnx`), `image.onnx`, `text.onnx`,
-    `tokenizer.json`, and `weights.safetensors` for torch, which `[architecture]` describes.
+    at other precisions (see `encoder_file`), `image.onnx`, `text.onnx`, `tokenizer.json`, and
+    `weights.safetensors` for torch, which `[architecture]` describes.
     """
 
     name: str
