@@ -72,8 +72,8 @@ class Choice:
 def choose(wanted: str, present: Present, precision: str | None = None) -> Choice:
     """The engine of `--engine`: a named one, or with `auto` the first of `ORDER` that can be used.
 
-    On a CPU `auto` takes OpenVINO for a `precision` of int8, where it needs a tenth less of one
-    thread than ONNX Runtime and a third less of two; ONNX Runtime for all else.
+    On a CPU `auto` takes OpenVINO for a `precision` of int8, where it needs a tenth less time than
+    ONNX Runtime (`benchmarks/engines.py`), and ONNX Runtime for all else.
 
     Raises:
         EngineError: the one that was named cannot be used, or there is none of this name.

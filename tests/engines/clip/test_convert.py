@@ -17,7 +17,7 @@ from tests.engines.clip.weights import TINY, random_state, weights_of  # noqa: E
 from saccade.camera.errors import SaccadeError  # noqa: E402
 from saccade.camera.frames import FrameSpec  # noqa: E402
 from saccade.engines.clip import convert as module  # noqa: E402
-from saccade.engines.clip import export  # noqa: E402
+from saccade.engines.clip import export, quantise  # noqa: E402
 from saccade.engines.clip.checkpoints import Weights  # noqa: E402
 from saccade.engines.clip.config import MEAN, STD, CheckpointError  # noqa: E402
 from saccade.engines.clip.load import event_tower, text_tower, vision_tower  # noqa: E402
@@ -117,6 +117,25 @@ def test_the_static_file_is_what_tensorrt_and_openvino_take(converted):
     quantised = {name for node in graph.node if "Linear" in node.op_type for name in node.output}
     takers = {node.op_type for node in graph.node if quantised & {*node.input}}
     assert takers == {"MatMul", "DequantizeLinear"}
+
+
+def test_channels_are_evened_out_without_another_embedding(converted, tmp_path):
+    model = load_model(converted[0])
+    graph = onnx.load(model.onnx_path)
+    gain = next(t for t in graph.graph.initializer if t.name.endswith("resblocks.1.ln_1.weight"))
+    values = onnx.numpy_helper.to_array(gain).copy()
+    values[7] *= 1000  # a channel that leaves the others a tenth of a step
+    gain.CopyFrom(onnx.numpy_helper.from_array(values, gain.name))
+    onnx.save(graph, tmp_path / "grown.onnx")
+    quantise._smooth(tmp_path / "grown.onnx", tmp_path / "even.onnx", torch.from_numpy(FRAMES))
+    found = {
+        name: onnxruntime.InferenceSession(tmp_path / f"{name}.onnx").run(None, {"frame": FRAMES})
+        for name in ("grown", "even")
+    }
+    np.testing.assert_allclose(found["grown"][0], found["even"][0], atol=1e-4)
+    tensors = {t.name: t for t in onnx.load(tmp_path / "even.onnx").graph.initializer}
+    evened = np.abs(onnx.numpy_helper.to_array(tensors[gain.name]))
+    assert evened[7] / np.median(evened) < 50
 
 
 def test_every_file_gives_torchs_embeddings(converted):
