@@ -44,6 +44,10 @@ def open_engine(name: str, folder: str, precision: Any, threads: int, batch: int
         from saccade.engines.torch import TorchEngine
 
         return TorchEngine(load_model(folder), batch, "cpu", precision)
+    if name == "openvino":
+        from saccade.engines.openvino import OpenVinoEngine
+
+        return OpenVinoEngine(load_model(folder), batch, threads, precision)
     from saccade.engines.onnx import OnnxEngine
 
     return OnnxEngine(load_model(folder), batch, threads, precision)

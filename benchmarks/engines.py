@@ -3,7 +3,8 @@
 `python -m benchmarks.engines [--rivals PYTHON] [--model FOLDER] [--readme]` writes
 `benchmarks/records/engines.json`. Every figure is of a process of its own, in turns with all
 others, so that a minute in which the machine is slow is slow for all. The encoder is a ViT-B/32 of
-made weights (engine_models.py) unless a model folder is given; `pip install '.[convert]'` for it.
+made weights (engine_models.py) unless a model folder is given; `pip install '.[convert,openvino]'`
+for it and for our engines.
 The rivals' environment: `pip install openvino nncf open_clip_torch`.
 """
 
@@ -34,6 +35,9 @@ _RIVALS = ROOT / "benchmarks" / "engine_rivals.py"
 OURS = {
     ("onnx", "fp32"): [(1, 1), (2, 1), (2, 2), (2, 4), (2, 8)],
     ("onnx", "int8"): [(1, 1), (2, 1), (2, 2), (2, 4), (2, 8)],
+    ("openvino", "fp32"): [(1, 1), (2, 1)],
+    ("openvino", "bf16"): [(1, 1), (2, 1)],
+    ("openvino", "int8"): [(1, 1), (2, 1), (2, 2), (2, 4), (2, 8)],
     ("torch", "fp32"): [(1, 1), (2, 1)],
     ("torch", "bf16"): [(2, 1)],
 }
@@ -157,8 +161,7 @@ def _overhead(folder: str, precision: str) -> dict[str, Any]:
 
 
 _TITLES = {
-    "onnx": "saccade, ONNX Runtime", "torch": "saccade, torch", "openvino": "OpenVINO",
-    "open_clip": "open_clip",
+    "onnx": "ONNX Runtime", "torch": "torch", "openvino": "OpenVINO", "open_clip": "open_clip",
 }  # fmt: skip
 
 
@@ -178,18 +181,23 @@ def readme_table(record: dict[str, Any]) -> str:
             f"{c['p50_ms']:.1f} / {c['p90_ms']:.1f} / {c['p99_ms']:.1f}" if "p50_ms" in c else ""
             for c in cells
         ]
-        title = f"{_TITLES[library]} {form}"
+        ours = "saccade, " if " " in name else ""
+        title = f"{ours}{_TITLES[library]} {form}"
         rows.append(
             f"| {title} | {times[0]} | {times[1]} | {some['cpu_ms']:.1f} | {some['cosine']:.4f} |"
         )
-    batches = [clip[f"onnx int8 t2 b{n}"]["p50_ms"] / n for n in (1, 2, 4, 8)]
+    batches, openvino = (
+        [clip[f"{engine} int8 t2 b{n}"]["p50_ms"] / n for n in (1, 2, 4, 8)]
+        for engine in ("onnx", "openvino")
+    )
     mini = [record["mini"][f"mini t2 b{n}"]["p50_ms"] / n for n in (1, 2, 4, 8)]
     over = {name: found["overhead_us"]["p50"] for name, found in record["overhead"].items()}
     machine = record["machine"]
     rows.append("")
     rows.append(
-        f"int8 in batches of 1, 2, 4, 8 on 2 threads: {_list(batches)} ms a frame; saccade-mini: "
-        f"{_list(mini)} ms. From a frame to its {WORDS} labels, beside the network's run: "
+        f"int8 in batches of 1, 2, 4, 8 on 2 threads: {_list(batches)} ms a frame, by "
+        f"OpenVINO {_list(openvino)}; saccade-mini: {_list(mini)} ms. From a frame to its {WORDS} "
+        "labels, beside the network's run: "
         f"{over['mini']:.0f} us (saccade-mini), {over['clip-int8']:.0f} us (ViT-B/32 int8), "
         f"{over['clip']:.0f} us (fp32, which falls behind windows of 30 ms). CPU ms are those "
         f"of one thread; the cosine is the least to fp32 over {_TEST} frames, of weights that are "

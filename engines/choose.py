@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import platform
 import re
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -16,11 +17,11 @@ from saccade.engines.manifest import encoder_file
 from saccade.engines.models import Model
 from saccade.engines.reporting import Report, silent
 
-EngineName = Literal["onnx", "tensorrt", "torch"]
-#: bf16 is torch's alone, as no model has a file of it.
+EngineName = Literal["onnx", "openvino", "tensorrt", "torch"]
+#: No model has a file of bf16: torch and OpenVINO make it of fp32.
 EnginePrecision = Literal["fp32", "fp16", "bf16", "int8"]
 #: What `auto` tries, the fastest first.
-ORDER: tuple[EngineName, ...] = ("tensorrt", "torch", "onnx")
+ORDER: tuple[EngineName, ...] = ("tensorrt", "torch", "openvino", "onnx")
 _TORCH_INSTALL = "`pip install 'saccade[torch]'`"
 
 
@@ -38,16 +39,19 @@ class Present:
 
     Attributes:
         no_gpu: why there is no GPU to use; None where there is one.
-        onnx, tensorrt, torch: the runtimes. TensorRT's is at fault without a GPU; torch's is not,
-            as it has a CPU's.
+        onnx, openvino, tensorrt, torch: the runtimes. TensorRT's is at fault without a GPU; torch's
+            is not, as it has a CPU's.
         torch_on_gpu: torch was built for GPUs.
+        no_qdq: why OpenVINO has no int8 of the model, or is not faster there; None where it is.
     """
 
     no_gpu: str | None
     onnx: Found
+    openvino: Found
     tensorrt: Found
     torch: Found
     torch_on_gpu: bool
+    no_qdq: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +69,17 @@ class Choice:
     on_gpu: bool
 
 
-def choose(wanted: str, present: Present) -> Choice:
+def choose(wanted: str, present: Present, precision: str | None = None) -> Choice:
     """The engine of `--engine`: a named one, or with `auto` the first of `ORDER` that can be used.
+
+    On a CPU `auto` takes OpenVINO for a `precision` of int8, where it needs a tenth less time than
+    ONNX Runtime (`benchmarks/engines.py`), and ONNX Runtime for all else.
 
     Raises:
         EngineError: the one that was named cannot be used, or there is none of this name.
     """
     if wanted == "auto":
-        return _choose_first(present)
+        return _choose_first(present, precision)
     name = next((name for name in get_args(EngineName) if name == wanted), None)
     if name is None:
         raise EngineError(f"engine {wanted!r}: use auto, {', '.join(get_args(EngineName))}")
@@ -87,13 +94,17 @@ def _on_gpu(name: EngineName, present: Present) -> bool:
     return here and (name == "tensorrt" or (name == "torch" and present.torch_on_gpu))
 
 
-def _choose_first(present: Present) -> Choice:
+def _choose_first(present: Present, precision: str | None) -> Choice:
     reasons: list[str] = []
     for name in ORDER:
+        if name == "openvino" and precision != "int8":
+            continue
         found: Found = getattr(present, name)
         fault = found.fault
-        if name != "onnx" and present.no_gpu is not None:
-            fault = present.no_gpu  # on a CPU ONNX Runtime is the fastest
+        if name in ("tensorrt", "torch") and present.no_gpu is not None:
+            fault = present.no_gpu  # on a CPU the others are faster
+        elif name == "openvino":
+            fault = fault or present.no_qdq
         elif name == "torch" and fault is None and not present.torch_on_gpu:
             fault = f"torch {found.version} is built without CUDA"
         if fault is None:
@@ -105,7 +116,12 @@ def _choose_first(present: Present) -> Choice:
     raise EngineError(f"engine auto: none can be used ({'; '.join(reasons)})")
 
 
-_TITLES = {"onnx": "ONNX Runtime", "tensorrt": "TensorRT", "torch": "torch"}
+_TITLES = {
+    "onnx": "ONNX Runtime",
+    "openvino": "OpenVINO",
+    "tensorrt": "TensorRT",
+    "torch": "torch",
+}
 
 
 def present(model: Model, wanted: str = "auto") -> Present:
@@ -119,9 +135,11 @@ def present(model: Model, wanted: str = "auto") -> Present:
     return Present(
         no_gpu=why_no_gpu() if {"tensorrt", "torch"} & {*looked_at} else skipped.fault,
         onnx=_find_onnx() if "onnx" in looked_at else skipped,
+        openvino=_find_openvino() if "openvino" in looked_at else skipped,
         tensorrt=_find_tensorrt() if "tensorrt" in looked_at else skipped,
         torch=torch,
         torch_on_gpu=on_gpu,
+        no_qdq=_why_no_qdq(model, platform.machine()),
     )
 
 
@@ -130,6 +148,23 @@ def _find_onnx() -> Found:
         return Found(version("onnxruntime"))
     except PackageNotFoundError:
         return Found(fault="not installed; `pip install onnxruntime`")
+
+
+def _find_openvino() -> Found:
+    try:
+        return Found(version("openvino"))
+    except PackageNotFoundError:
+        return Found(fault="not installed; `pip install 'saccade[openvino]'`")
+
+
+def _why_no_qdq(model: Model, machine: str) -> str | None:
+    """Why OpenVINO is not `auto`'s engine for int8."""
+    file = encoder_file("int8", qdq=True)
+    if file not in model.manifest.files:
+        return f"the model has no {file}; add it again with `saccade models add`"
+    if machine.lower() not in ("x86_64", "amd64"):
+        return f"its int8 was not measured on {machine}; name it with --engine openvino"
+    return None
 
 
 def _find_tensorrt() -> Found:
@@ -161,7 +196,7 @@ def _find_torch(model: Model) -> tuple[Found, bool]:
 def precision_of(wanted: str | None, model: Model, choice: Choice) -> EnginePrecision:
     """The precision of `--precision`; by default the CPU's is fp32, a GPU's fp16 where it can be.
 
-    Torch makes its own of the weights; TensorRT needs the model's file.
+    Torch makes its own of the weights; the others need the model's file.
 
     Raises:
         EngineError: there is no precision of this name, or the engine has not got it.
@@ -173,6 +208,8 @@ def precision_of(wanted: str | None, model: Model, choice: Choice) -> EnginePrec
     has: tuple[EnginePrecision, ...] = ("fp32", "fp16", "int8")
     if choice.engine == "torch":
         has = ("fp32", "fp16", "bf16")
+    elif choice.engine == "openvino":
+        has = ("fp32", "bf16", "int8")
     if wanted not in has:
         raise EngineError(f"precision {wanted!r}: engine {choice.engine} has {', '.join(has)}")
     return cast(EnginePrecision, wanted)
@@ -205,7 +242,12 @@ def open_engine(
         return torch_engine.TorchEngine(
             model, batch=USUAL_BATCH if batch is None else batch, precision=at
         )
-    assert at != "bf16", "it is torch's alone"
+    if choice.engine == "openvino":
+        from saccade.engines.openvino import OpenVinoEngine
+
+        assert at != "fp16", "precision_of refuses it"
+        return OpenVinoEngine(model, batch, threads, at)
+    assert at != "bf16", "these have no file of it"
     if choice.engine == "tensorrt":
         from saccade.engines.tensorrt.open import open_tensorrt
 
@@ -231,6 +273,6 @@ def engine_for(
     """
     if not isinstance(wanted, str):
         return wanted, "the caller's"
-    choice = choose(wanted, present(model, wanted))
+    choice = choose(wanted, present(model, wanted), precision)
     engine = open_engine(model, choice, batch, precision, report=report)
     return engine, f"{choice.engine} {precision_of(precision, model, choice)} ({choice.why})"

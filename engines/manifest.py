@@ -73,8 +73,8 @@ class Manifest(msgspec.Struct, frozen=True):
 
     `sha256` is that of `model.onnx`, `labels_sha256` that of `labels.safetensors` (empty where the
     model has no bank of its own), and `files` gives those of all others by their names: the encoder
-    at other precisions (`model.fp16.onnx`, `model.int8.onnx`), `image.onnx`, `text.onnx`,
-    `tokenizer.json`, and `weights.safetensors` for torch, which `[architecture]` describes.
+    at other precisions (see `encoder_file`), `image.onnx`, `text.onnx`, `tokenizer.json`, and
+    `weights.safetensors` for torch, which `[architecture]` describes.
     """
 
     name: str
@@ -94,6 +94,14 @@ class Manifest(msgspec.Struct, frozen=True):
     training: dict[str, Any] = {}
 
 
-def encoder_file(precision: Precision) -> str:
-    """The encoder's file at a precision: `model.onnx`, `model.fp16.onnx`, `model.int8.onnx`."""
-    return "model.onnx" if precision == "fp32" else f"model.{precision}.onnx"
+def encoder_file(precision: Precision, *, qdq: bool = False) -> str:
+    """The encoder's file at a precision: `model.onnx`, `model.fp16.onnx`, `model.int8.onnx`.
+
+    `qdq` takes for int8 the one of Q/DQ nodes, `model.int8-qdq.onnx`: TensorRT and OpenVINO make
+    int8 of those alone, and ONNX Runtime is faster with its own operators.
+    """
+    if precision == "fp32":
+        return "model.onnx"
+    return (
+        f"model.{precision}-qdq.onnx" if qdq and precision == "int8" else f"model.{precision}.onnx"
+    )

@@ -244,7 +244,7 @@ def _find_dtype(torch: Any, precision: str, on_gpu: bool) -> Any:
     if precision not in get_args(TorchPrecision):
         raise EngineError(
             f"precision {precision}: torch has {', '.join(get_args(TorchPrecision))}; int8 is for "
-            "--engine onnx on a CPU"
+            "--engine onnx or openvino on a CPU"
         )
     if precision == "fp16" and not on_gpu:
         raise EngineError(

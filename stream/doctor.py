@@ -61,6 +61,7 @@ def examine() -> list[Check]:
     return [
         *checks,
         check_onnxruntime(),
+        check_openvino(_version_of("openvino")),
         check_torch(_version_of("torch")),
         *check_cameras(Path("/sys"), Path("/dev")),
         *check_usb_memory(Path("/sys")),
@@ -183,6 +184,14 @@ def check_onnxruntime() -> Check:
         says = f"does not load ({printable(str(error)) or type(error).__name__})"
         return Check("ONNX Runtime", "wrong", says, "`pip install --force-reinstall onnxruntime`")
     return Check("ONNX Runtime", "ok", found)
+
+
+def check_openvino(found: str | None) -> Check:
+    """OpenVINO, which is optional."""
+    if found is not None:
+        return Check("OpenVINO", "ok", found)
+    says = "not installed; the fastest int8 on x86 processors (--engine openvino)"
+    return Check("OpenVINO", "note", says, "`pip install 'saccade[openvino]'`")
 
 
 def check_torch(found: str | None) -> Check:

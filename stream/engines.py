@@ -33,7 +33,7 @@ def build_engine(
     model = load_model(model_name)
     platform = open_platform()
     at = precision_of(precision, model, Choice("tensorrt", "", on_gpu=True))
-    assert at != "bf16", "it is torch's alone"
+    assert at != "bf16", "TensorRT has none"
     with Signals() as signals, shown_work() as shown:
         report = signals.checking(shown)
         plans = Plans(platform, model, at, settings, report)
@@ -81,7 +81,7 @@ def verify_engine(model_name: str, wanted: str, precision: str | None, batch: in
     from saccade.engines.verify import compare, event_frames
 
     model = load_model(model_name)
-    choice = choose(wanted, present(model, wanted))
+    choice = choose(wanted, present(model, wanted), precision)
     at = precision_of(precision, model, choice)
     with Signals() as signals, shown_work() as shown:
         report = signals.checking(shown)

@@ -33,6 +33,7 @@ class Engine(str, Enum):
 
     auto = "auto"
     onnx = "onnx"
+    openvino = "openvino"
     tensorrt = "tensorrt"
     torch = "torch"
 

@@ -103,9 +103,9 @@ class Pipeline:
                 half as many slices later.
             template: what words are put into that the model has no embedding of: a set's name,
                 a text with `{}`, or several of these.
-            engine: "onnx", "tensorrt", "torch", "auto", or an open engine (then closing it is the
-                caller's).
-            precision: "fp32", "fp16" or "int8"; by default what suits the engine.
+            engine: "onnx", "openvino", "tensorrt", "torch", "auto", or an open engine (then closing
+                it is the caller's).
+            precision: "fp32", "fp16", "bf16" or "int8"; by default what suits the engine.
             batch: frames that the engine may take at once where several wait and none may be late
                 (`BatchSizes`); by default 4, with TensorRT 1.
             frames: where frames are made: "cpu", or "cuda" at the engine's input on its GPU; "auto"

@@ -25,7 +25,7 @@ from saccade.engines.clip.checkpoints import Weights
 from saccade.engines.clip.config import MEAN, STD, Architecture, Normalise
 from saccade.engines.clip.export import check_file, reference, write_half, write_onnx
 from saccade.engines.clip.load import text_tower, vision_tower
-from saccade.engines.clip.quantise import write_int8
+from saccade.engines.clip.quantise import write_int8, write_qdq
 from saccade.engines.clip.vit import take_gray
 from saccade.engines.manifest import (
     PRECISIONS,
@@ -46,6 +46,8 @@ _FRAME = ("frame", "embedding")
 _TOKENS = ("tokens", "embedding")
 #: Inputs that a file is compared with torch on: not the two of the export.
 _PROBES = 8
+#: Frames that activations get their scales of; and the seed that makes them others.
+_CALIBRATION, _CALIBRATION_SEED = 32, 1
 
 
 @dataclass(frozen=True)
@@ -173,6 +175,10 @@ def _write_encoder(
             tower, small, _FRAME, arch.vision, frames, export.wanted, weights.space
         )
         _say(report, small, found, f", {kept} in float32" if kept else "")
+        static = folder / encoder_file("int8", qdq=True)
+        others = torch.from_numpy(probe_frames(spec, _CALIBRATION, 1, _CALIBRATION_SEED))
+        found, kept = write_qdq(path, static, arch.vision, others, frames, export.wanted)
+        _say(report, static, found, f", {kept} in float32" if kept else "")
 
 
 def _write_image(weights: Weights, folder: Path, report: Report) -> ImageInfo:

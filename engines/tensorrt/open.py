@@ -43,9 +43,10 @@ class Plans:
         self._precision: Precision = precision
         self._settings, self._report = settings, report
         sums = {encoder_file("fp32"): model.manifest.sha256, **model.manifest.files}
-        if encoder_file(precision) not in sums:
-            model.file(encoder_file(precision))  # which says what there is
-        self._sha256 = sums[encoder_file(precision)].lower()
+        self._file = encoder_file(precision, qdq=True)
+        if self._file not in sums:
+            model.file(self._file)  # which says what there is
+        self._sha256 = sums[self._file].lower()
         self.cache = PlanCache(engines_folder())
 
     def key(self, n: int) -> Key:
@@ -91,7 +92,7 @@ class Plans:
         name = f"{manifest.name} {self._precision}, batch {n}"
         network = Network(
             name=printable(name),
-            onnx=self._model.onnx(self._precision),
+            onnx=self._model.network(self._file),
             input=manifest.input.name,
             shape=key.shape,
             exact=self._precision == "fp32",

@@ -32,7 +32,14 @@ from saccade.engines.models import Model, load_model
 from saccade.engines.onnx import OnnxEngine
 from saccade.engines.tensorrt import platform
 
-ALL = Present(None, Found("1.32.0"), Found("10.3.0"), Found("2.13.0"), torch_on_gpu=True)
+ALL = Present(
+    no_gpu=None,
+    onnx=Found("1.32.0"),
+    openvino=Found("2026.4.1"),
+    tensorrt=Found("10.3.0"),
+    torch=Found("2.13.0"),
+    torch_on_gpu=True,
+)
 NO_GPU = "no NVIDIA driver (libcuda.so.1) was found; install it"
 
 
@@ -73,15 +80,43 @@ def test_auto_takes_the_fastest_that_can_be_used_and_says_why(change, engine, wh
     assert choice.on_gpu == (engine != "onnx")
 
 
+@pytest.mark.parametrize(
+    ("change", "precision", "engine", "why"),
+    [
+        ({}, "int8", "openvino", "OpenVINO 2026.4.1; no GPU: no NVIDIA driver"),
+        ({}, "fp32", "onnx", "ONNX Runtime 1.32.0; no GPU: no NVIDIA driver"),
+        ({}, None, "onnx", "ONNX Runtime 1.32.0; no GPU: no NVIDIA driver"),
+        (
+            {"openvino": Found(fault="not installed; do")},
+            "int8",
+            "onnx",
+            "ONNX Runtime 1.32.0; no GPU: no NVIDIA driver; openvino: not installed",
+        ),
+        (
+            {"no_qdq": "the model has no file; add it"},
+            "int8",
+            "onnx",
+            "ONNX Runtime 1.32.0; no GPU: no NVIDIA driver; openvino: the model has no file",
+        ),
+    ],
+)
+def test_auto_on_a_cpu_takes_openvino_for_int8_where_it_can(change, precision, engine, why) -> None:
+    absent = replace(ALL, no_gpu="no NVIDIA driver; install it", **change)
+    choice = choose("auto", absent, precision)
+    assert (choice.engine, choice.why, choice.on_gpu) == (engine, why, False)
+    assert choose("auto", ALL, precision).engine == "tensorrt"
+
+
 def test_a_named_engine_is_taken_or_refused_and_nothing_in_its_place() -> None:
     absent = replace(ALL, tensorrt=Found(fault="not here; install it"), torch_on_gpu=False)
     with pytest.raises(EngineError, match="engine tensorrt: not here; install it"):
         choose("tensorrt", absent)
     assert choose("torch", absent) == Choice("torch", "as asked for", on_gpu=False)
     assert choose("onnx", absent).engine == "onnx"
-    with pytest.raises(EngineError, match="engine 'cuda': use auto, onnx, tensorrt, torch"):
+    with pytest.raises(EngineError, match="engine 'cuda': use auto, onnx, openvino, tensorrt"):
         choose("cuda", ALL)
-    nothing = Present(NO_GPU, *[Found(fault="not here; install it")] * 3, torch_on_gpu=False)
+    assert choose("openvino", absent) == Choice("openvino", "as asked for", on_gpu=False)
+    nothing = Present(NO_GPU, *[Found(fault="not here; install it")] * 4, torch_on_gpu=False)
     with pytest.raises(EngineError, match=r"none can be used \(no GPU: .*; onnx: not here\)"):
         choose("auto", nothing)
 
@@ -96,9 +131,12 @@ def test_precision(model, tmp_path) -> None:
     assert precision_of("int8", model, cpu) == "int8"
     with pytest.raises(EngineError, match="precision 'half': engine onnx has fp32, fp16, int8"):
         precision_of("half", model, cpu)
-    torch = Choice("torch", "", on_gpu=False)
-    assert precision_of("bf16", model, torch) == "bf16"
-    for choice, precision in ((torch, "int8"), (gpu, "bf16"), (cpu, "bf16")):
+    torch, openvino = (Choice(name, "", on_gpu=False) for name in ("torch", "openvino"))
+    assert precision_of(None, model, openvino) == "fp32"
+    assert precision_of("int8", model, openvino) == "int8"
+    for choice in (torch, openvino):
+        assert precision_of("bf16", model, choice) == "bf16"
+    for choice, precision in ((torch, "int8"), (gpu, "bf16"), (cpu, "bf16"), (openvino, "fp16")):
         with pytest.raises(EngineError, match=f"precision '{precision}': engine {choice.engine}"):
             precision_of(precision, model, choice)
 
@@ -146,6 +184,25 @@ def test_what_is_present_is_found_without_loading_it(model, monkeypatch, tmp_pat
     assert (found.onnx.version, found.onnx.fault) == ("1.32.0", None)
     assert found.tensorrt.fault == found.torch.fault == found.no_gpu == "not looked for"
     assert fake.objects == 0
+
+
+def test_openvino_is_found_and_whether_its_int8_would_be_fast(model, monkeypatch) -> None:
+    monkeypatch.setattr(choosing.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(choosing, "version", {"openvino": "2026.4.1"}.__getitem__)
+    found = present(model, "openvino")
+    assert (found.openvino, found.onnx.fault) == (Found("2026.4.1"), "not looked for")
+    assert "the model has no model.int8-qdq.onnx; add it again" in str(found.no_qdq)
+    model.manifest.files["model.int8-qdq.onnx"] = "0"
+    assert present(model, "openvino").no_qdq is None
+    monkeypatch.setattr(choosing.platform, "machine", lambda: "aarch64")
+    assert "not measured on aarch64" in str(present(model, "openvino").no_qdq)
+
+    def absent(name: str) -> str:
+        raise choosing.PackageNotFoundError(name)
+
+    monkeypatch.setattr(choosing, "version", absent)
+    fault = present(model, "openvino").openvino.fault
+    assert fault == "not installed; `pip install 'saccade[openvino]'`"
 
 
 def test_an_engine_by_name(model) -> None:

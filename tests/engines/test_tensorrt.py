@@ -17,10 +17,10 @@ from saccade.camera import _native
 from saccade.camera.cuda import CudaFrameMaker
 from saccade.camera.frames import FrameMaker
 from saccade.engines.engine import EngineError
-from saccade.engines.models import Model
+from saccade.engines.models import Model, ModelError
 from saccade.engines.onnx import OnnxEngine
 from saccade.engines.tensorrt.build import Settings
-from saccade.engines.tensorrt.open import open_tensorrt
+from saccade.engines.tensorrt.open import Plans, open_tensorrt
 from saccade.engines.tensorrt.platform import open_platform, version_fault
 from saccade.engines.tensorrt.runtime import PlanError, TensorRtEngine, batch_sizes
 from saccade.engines.verify import compare, event_frames
@@ -39,6 +39,14 @@ def fake() -> FakeTensorRt:
 
 def cached(tmp_path: Path) -> list[Path]:
     return sorted((tmp_path / "home" / "engines").glob("*.engine"))
+
+
+def test_int8_is_the_file_of_q_dq_nodes(model, fake) -> None:
+    model.manifest.files["model.int8.onnx"] = "1" * 64  # ONNX Runtime's
+    with pytest.raises(ModelError, match=r"the model has no model\.int8-qdq\.onnx; it has "):
+        Plans(fake_platform(fake), model, "int8", Settings())
+    model.manifest.files["model.int8-qdq.onnx"] = "2" * 64
+    assert Plans(fake_platform(fake), model, "int8", Settings()).key(1).onnx == "2" * 64
 
 
 @pytest.mark.parametrize("precision", ["fp16", "fp32"])

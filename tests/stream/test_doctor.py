@@ -76,9 +76,11 @@ def test_tensorrt(version, importable, state):
     assert (found.state, bool(found.remedy)) == (state, state == "note")
 
 
-def test_torch_and_real_time():
+def test_torch_openvino_and_real_time():
     assert "pip install" in doctor.check_torch(None).remedy
     assert doctor.check_torch("2.13.0").state == "ok"
+    assert "'saccade[openvino]'" in doctor.check_openvino(None).remedy
+    assert doctor.check_openvino("2026.4.1").state == "ok"
     states = [doctor.check_real_time(n).state for n in (0, 50, resource.RLIM_INFINITY)]
     assert states == ["note", "ok", "ok"]
 

@@ -17,7 +17,7 @@ from tests.engines.clip.weights import TINY, random_state, weights_of  # noqa: E
 from saccade.camera.errors import SaccadeError  # noqa: E402
 from saccade.camera.frames import FrameSpec  # noqa: E402
 from saccade.engines.clip import convert as module  # noqa: E402
-from saccade.engines.clip import export  # noqa: E402
+from saccade.engines.clip import export, quantise  # noqa: E402
 from saccade.engines.clip.checkpoints import Weights  # noqa: E402
 from saccade.engines.clip.config import MEAN, STD, CheckpointError  # noqa: E402
 from saccade.engines.clip.load import event_tower, text_tower, vision_tower  # noqa: E402
@@ -63,14 +63,21 @@ def test_the_folder_is_what_its_manifest_says(converted):
     assert model.manifest == manifest
     for name in manifest.files:
         model.file(name)
-    names = {"image.onnx", "model.fp16.onnx", "model.int8.onnx", "model.onnx", "model.toml"}
-    names |= {"text.onnx", "tokenizer.json", "weights.safetensors"}
+    names = {"image.onnx", "model.fp16.onnx", "model.int8.onnx", "model.int8-qdq.onnx"}
+    names |= {"model.onnx", "model.toml", "text.onnx", "tokenizer.json", "weights.safetensors"}
     assert {path.name for path in folder.iterdir()} == names
     assert [path.name for path in folder.parent.iterdir()] == ["tiny"]  # nothing temporary stays
     assert manifest.embedding.space == paper().space
     assert [line.partition(":")[0] for line in lines] == sorted(
         (n for n in names if n.endswith(".onnx")),
-        key=["model.onnx", "model.fp16.onnx", "model.int8.onnx", "image.onnx", "text.onnx"].index,
+        key=[
+            "model.onnx",
+            "model.fp16.onnx",
+            "model.int8.onnx",
+            "model.int8-qdq.onnx",
+            "image.onnx",
+            "text.onnx",
+        ].index,  # fmt: skip
     )
     here = str(Path(module.__file__).parents[2]).encode()
     assert not any(here in path.read_bytes() for path in folder.iterdir())
@@ -85,6 +92,50 @@ def test_attention_in_int8_is_one_operator_but_for_the_last_blocks(converted):
         w.data_type == onnx.TensorProto.FLOAT and len(w.dims) == 2 and min(w.dims) > 32
         for w in graph.initializer
     )  # all matrices are in int8
+
+
+def test_the_static_file_is_what_tensorrt_and_openvino_take(converted):
+    """Symmetric, both inputs of each product, weights by column, everything else in float32."""
+    graph = onnx.load(converted[0] / "model.int8-qdq.onnx").graph
+    tensors = {t.name: onnx.numpy_helper.to_array(t) for t in graph.initializer}
+    makers = {name: node for node in graph.node for name in node.output}
+    products = [node for node in graph.node if node.op_type == "MatMul"]
+    assert len(products) == 6 * TINY.vision.layers + 1  # attention has four, two without weights
+    for node in products:
+        for name in node.input:
+            maker = makers[name]
+            assert (maker.op_type, maker.domain) == ("DequantizeLinear", "")
+            assert tensors[maker.input[2]].dtype == np.int8
+            assert not tensors[maker.input[2]].any()
+            if maker.input[0] in tensors:
+                weights = tensors[maker.input[0]]
+                assert weights.dtype == np.int8 and np.abs(weights).max() <= 64
+                assert maker.attribute[0].i == 1
+                assert tensors[maker.input[1]].shape == weights.shape[1:]
+            else:
+                assert tensors[maker.input[1]].shape == ()
+    quantised = {name for node in graph.node if "Linear" in node.op_type for name in node.output}
+    takers = {node.op_type for node in graph.node if quantised & {*node.input}}
+    assert takers == {"MatMul", "DequantizeLinear"}
+
+
+def test_channels_are_evened_out_without_another_embedding(converted, tmp_path):
+    model = load_model(converted[0])
+    graph = onnx.load(model.onnx_path)
+    gain = next(t for t in graph.graph.initializer if t.name.endswith("resblocks.1.ln_1.weight"))
+    values = onnx.numpy_helper.to_array(gain).copy()
+    values[7] *= 1000  # a channel that leaves the others a tenth of a step
+    gain.CopyFrom(onnx.numpy_helper.from_array(values, gain.name))
+    onnx.save(graph, tmp_path / "grown.onnx")
+    quantise._smooth(tmp_path / "grown.onnx", tmp_path / "even.onnx", torch.from_numpy(FRAMES))
+    found = {
+        name: onnxruntime.InferenceSession(tmp_path / f"{name}.onnx").run(None, {"frame": FRAMES})
+        for name in ("grown", "even")
+    }
+    np.testing.assert_allclose(found["grown"][0], found["even"][0], atol=1e-4)
+    tensors = {t.name: t for t in onnx.load(tmp_path / "even.onnx").graph.initializer}
+    evened = np.abs(onnx.numpy_helper.to_array(tensors[gain.name]))
+    assert evened[7] / np.median(evened) < 50
 
 
 def test_every_file_gives_torchs_embeddings(converted):
@@ -104,7 +155,8 @@ def test_every_file_gives_torchs_embeddings(converted):
     half = run(folder, "model.fp16.onnx", FRAMES.astype(np.float16))
     assert half.dtype == np.float16
     assert (half.astype(np.float32) * wanted).sum(1).min() > 0.999
-    assert (run(folder, "model.int8.onnx", FRAMES) * wanted).sum(1).min() > 0.99
+    for file in ("model.int8.onnx", "model.int8-qdq.onnx"):
+        assert (run(folder, file, FRAMES) * wanted).sum(1).min() > 0.99
     np.testing.assert_allclose(run(folder, "image.onnx", PHOTOS), image, atol=1e-5)
     np.testing.assert_allclose(run(folder, "text.onnx", tokens.numpy()), text, atol=1e-5)
 
