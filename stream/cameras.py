@@ -6,6 +6,7 @@ import queue
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -80,14 +81,13 @@ class Cameras:
         self._made: queue.Queue[_Handed | str] = queue.Queue()
         self._threads: list[threading.Thread] = []
         self._closed = threading.Event()
-        try:
-            for k, source in enumerate(sources):
-                pipeline = Pipeline(source, model=loaded, **settings)
-                name = streams[k] if streams else _name(pipeline, self.pipelines)
-                self.pipelines[name] = pipeline
-        except BaseException:
+        opened, error = _open_all(sources, loaded, settings)
+        for k, pipeline in enumerate(opened):
+            name = streams[k] if streams else _name(pipeline, self.pipelines)
+            self.pipelines[name] = pipeline
+        if error is not None:
             self.close()
-            raise
+            raise error
 
     def __enter__(self) -> Cameras:
         return self
@@ -167,6 +167,21 @@ class Cameras:
         finally:
             pipeline.close()
             self._made.put(name)
+
+
+def _open_all(
+    sources: Sequence[str | Path], model: Model, settings: dict[str, Any]
+) -> tuple[list[Pipeline], BaseException | None]:
+    """Those that could be opened, in their order, and why the first of the others could not.
+
+    At the same time: a camera sends from when it is open, and would lose what comes while the
+    next one is opened.
+    """
+    with ThreadPoolExecutor(len(sources), "saccade-open") as pool:
+        opening = [pool.submit(Pipeline, source, model=model, **settings) for source in sources]
+    errors = [each.exception() for each in opening]
+    opened = [each.result() for each, error in zip(opening, errors, strict=True) if error is None]
+    return opened, next((error for error in errors if error is not None), None)
 
 
 def check_streams(streams: Sequence[str], count: int) -> None:
