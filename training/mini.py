@@ -1,7 +1,8 @@
 """Trains saccade-mini: `python -m saccade.training.mini IMAGES.tar --work DIR`.
 
 Simulates the frames once (cached in --work), trains, and leaves `checkpoint.pt` and `log.jsonl`
-there; `saccade.training.mini_export` makes the model folder of them.
+there; `saccade.training.mini_export` makes the model folder of them. Stopped, it goes on with the
+epoch it was in. With `--device cuda` all frames lie in the GPU's memory.
 """
 
 from __future__ import annotations
@@ -10,9 +11,13 @@ import argparse
 import copy
 import dataclasses
 import json
+import math
+import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,198 +25,230 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from saccade.training.mini_data import Images, load_images, simulate_frames
-from saccade.training.mini_model import LabelHead, MiniEncoder
+from saccade.training.mini_augment import augment, mix
+from saccade.training.mini_data import SPEC, Images, cached_frames, load_images, without
+from saccade.training.mini_measure import embed, evaluate, few_shot, unseen_names
+from saccade.training.mini_model import Mini
+from saccade.training.mini_start import unfold
+from saccade.training.mini_text import TextTargets, read_texts
 
 TRAIN_SEED = 1
 VALIDATION_SEED = 2
-SMALL = 64
-
-
-class Mini(torch.nn.Module):
-    """Encoder and label bank, trained together."""
-
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        self.encoder = MiniEncoder()
-        self.head = LabelHead(classes)
-
-    def forward(self, frame: Tensor) -> Tensor:
-        """float32 [N, 1, 96, 96] -> logits [N, classes]."""
-        return self.head(self.encoder(frame))
-
-
-def augment(frames: Tensor, generator: torch.Generator, size: int = 96) -> Tensor:
-    """Random flip, affine, contrast, cut-out, noise; float32 [N, 1, h, w] -> [N, 1, size, size]."""
-    n = len(frames)
-    if size < frames.shape[-1]:
-        frames = F.interpolate(frames, (size, size), mode="bilinear", antialias=True)
-
-    def uniform(low: float, high: float) -> Tensor:
-        return low + (high - low) * torch.rand(n, generator=generator)
-
-    flip = torch.where(torch.rand(n, generator=generator) < 0.5, -1.0, 1.0)
-    angle, zoom = uniform(-0.12, 0.12), uniform(0.85, 1.15)
-    stretch = uniform(0.9, 1.1)
-    theta = torch.zeros(n, 2, 3)
-    theta[:, 0, 0] = flip * zoom * stretch * angle.cos()
-    theta[:, 0, 1] = -zoom * angle.sin()
-    theta[:, 1, 0] = flip * zoom * angle.sin()
-    theta[:, 1, 1] = zoom * angle.cos()
-    theta[:, 0, 2], theta[:, 1, 2] = uniform(-0.1, 0.1), uniform(-0.1, 0.1)
-    grid = F.affine_grid(theta, [n, 1, size, size], align_corners=False)
-    frames = F.grid_sample(frames, grid, align_corners=False)
-    frames = frames.clamp_min(1e-6) ** uniform(0.6, 1.5).view(n, 1, 1, 1)
-    side = size // 4
-    rows, columns = torch.arange(size).view(1, -1, 1), torch.arange(size).view(1, 1, -1)
-    top, left = (uniform(-2.5 * side, size).view(n, 1, 1) for _ in range(2))
-    hidden = (rows >= top) & (rows < top + side) & (columns >= left) & (columns < left + side)
-    frames = frames.masked_fill(hidden.unsqueeze(1), 0.0)
-    noise = torch.rand(frames.shape, generator=generator) * uniform(0, 0.1).view(n, 1, 1, 1)
-    return frames + noise
-
-
-def _as_frames(pixels: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(pixels).unsqueeze(1).float().div_(255)
-
-
-@torch.inference_mode()
-def evaluate(model: torch.nn.Module, frames: NDArray[np.uint8], classes: NDArray[np.int64]):
-    """top1, mean over classes and top5 (shares) of frames uint8 [N, 96, 96]."""
-    model.eval()
-    logits = torch.cat([model(_as_frames(frames[i : i + 256])) for i in range(0, len(frames), 256)])
-    best = logits.topk(min(5, logits.shape[1])).indices.numpy()
-    hit = best[:, 0] == classes
-    return {
-        "top1": float(hit.mean()),
-        "mean_class": float(np.mean([hit[classes == c].mean() for c in np.unique(classes)])),
-        "top5": float((best == classes[:, None]).any(1).mean()),
-    }
-
-
-def cached_frames(images: Images, variants: int, seed: int, cache: Path) -> NDArray[np.uint8]:
-    """Simulated frames uint8 [variants, N, 96, 96], from `cache` where they lie there."""
-    if not cache.is_file():
-        np.save(cache, simulate_frames(images, variants, seed))
-    return np.load(cache)
+LOOK = 10  # epochs from one look at the validation frames to the next
 
 
 @dataclass(frozen=True)
 class Recipe:
     """How saccade-mini is trained.
 
+    The learning rate rises for `warm_up` epochs, stays, and falls to nothing in the last `cool`
+    ones: until these begin, a longer training is the same training. Frames are small until then,
+    which is over twice as fast, and grow to their full size while the rate falls.
+
+    Variants come in one by one, so that they can be simulated while it trains.
+
     Attributes:
         epochs: of N draws each, N being the number of training images.
-        small_epochs: how many of them, from the first, see frames of `SMALL` pixels: over twice as
-            fast, and the last ones at full size make up for it.
+        variants: simulations of each image.
+        grow: epochs from one variant to the next.
+        cool: how many of them, the last, see the learning rate fall.
+        small: side of the frames in pixels before the rate falls.
         batch: frames a step.
-        learning_rate: the peak of the one cycle.
-        bfloat16: convolve in bfloat16. Twice as fast on a CPU with AMX or AVX-512 BF16; many times
-            slower on one without.
+        learning_rate: the highest.
+        warm_up: epochs of a rising learning rate.
+        mixed: share of the batches that are mixed, but for the last quarter of the fall.
+        text: weight of the loss towards CLIP's texts.
+        average: memory of the exponential average of the weights, in steps.
+        bfloat16: convolve in bfloat16. Twice as fast on a GPU and on a CPU with AMX or AVX-512
+            BF16; many times slower on a CPU without.
     """
 
     epochs: int
-    small_epochs: int = 0
-    batch: int = 96
+    variants: int = 12
+    grow: int = 5
+    cool: int = 30
+    small: int = 64
+    batch: int = 128
     learning_rate: float = 2e-3
+    warm_up: int = 3
+    mixed: float = 0.6
+    text: float = 0.25
+    average: float = 300
     bfloat16: bool = False
 
+    def _left(self, epoch: float) -> float:
+        """What is left of the fall, as a share of it: above 1 before it begins."""
+        return (self.epochs - epoch) / max(self.cool, 1e-9)
 
-def train(
-    frames: NDArray[np.uint8],
-    images: Images,
-    held: NDArray[np.uint8],
-    held_classes: NDArray[np.int64],
-    work: Path,
-    recipe: Recipe,
-) -> dict[str, float]:
-    """Trains on frames uint8 [V, N, 96, 96]; leaves the averaged weights and the log in `work`.
+    def rate(self, epoch: float) -> float:
+        """The learning rate at a time, which is counted in epochs."""
+        rising = (epoch + 0.01) / self.warm_up
+        return self.learning_rate * min(1.0, rising, max(self._left(epoch), 0.002))
 
-    Classes are drawn with probability n^0.3 of their n images, so that a class of 25 counts
-    nearly as much as one of 590.
-    """
-    torch.manual_seed(TRAIN_SEED)
-    generator = torch.Generator().manual_seed(TRAIN_SEED)
-    trainer = _Trainer(Mini(len(images.names)), recipe, frames.shape[1] // recipe.batch, generator)
-    per_class = np.bincount(images.classes).astype(np.float64)
-    weights = torch.from_numpy((per_class**-0.7)[images.classes])
-    figures: dict[str, float] = {}
-    for epoch in range(recipe.epochs):
-        began = time.time()
-        draws = trainer.steps * recipe.batch
-        rows = torch.multinomial(weights, draws, True, generator=generator).numpy()
-        variant = torch.randint(len(frames), (draws,), generator=generator).numpy()
-        loss = trainer.epoch(epoch, frames, variant, rows, images.classes)
-        figures = evaluate(trainer.average, held, held_classes)
-        line = {"epoch": epoch, "loss": loss, "seconds": time.time() - began, **figures}
-        with (work / "log.jsonl").open("a") as log:
-            log.write(json.dumps(line) + "\n")
-        print(json.dumps(line), flush=True)
-        torch.save(
-            {"model": trainer.average.state_dict(), "names": images.names, "epoch": epoch + 1,
-             "variants": len(frames), "recipe": dataclasses.asdict(recipe), "figures": figures},
-            work / "checkpoint.pt",
-        )  # fmt: skip
-    return figures
+    def size(self, epoch: int, full: int) -> int:
+        """Side of an epoch's frames: the mean of small and full in the first third of the fall."""
+        left = self._left(epoch)
+        return self.small if left > 1 else (self.small + full) // 2 if left > 0.67 else full
 
 
-class _Trainer:
-    """The network in training, its optimiser, and the exponential average of its weights."""
+class Frames:
+    """The simulated frames of the training images, in the memory of the device that trains."""
 
-    def __init__(self, model: Mini, recipe: Recipe, steps: int, generator: torch.Generator) -> None:
+    def __init__(
+        self, images: Images, work: Path, variants: int, device: str = "cpu", seed: int = TRAIN_SEED
+    ) -> None:
+        """`work` keeps the frames; a variant that it lacks is simulated when it is needed."""
+        self.images, self._work, self._seed, self._ready = images, work, seed, 0
+        shape = (variants, len(images.pixels), SPEC.size, SPEC.size)
+        self._frames = torch.empty(shape, dtype=torch.uint8, device=device)
+
+    def need(self, variants: int) -> None:
+        """Makes sure of the first so many variants."""
+        for k in range(self._ready, variants):
+            frames = cached_frames(self.images, self._seed, k, self._work)
+            self._frames[k] = torch.from_numpy(np.array(frames))
+        self._ready = max(self._ready, variants)
+
+    def take(self, variants: Tensor, rows: Tensor) -> Tensor:
+        """float32 [n, 1, 96, 96] of variants and rows int64 [n], on the device."""
+        return self._frames[variants, rows].unsqueeze(1).float().div_(255)
+
+
+class Trainer:
+    """The network in training, its optimiser, the average of its weights, and where it stands."""
+
+    def __init__(
+        self,
+        frames: Frames,
+        recipe: Recipe,
+        texts: TextTargets | None = None,
+        device: str = "cpu",
+        start: Path | None = None,
+    ) -> None:
+        torch.manual_seed(TRAIN_SEED)
+        self.frames, self.recipe, self.device = frames, recipe, torch.device(device)
+        images = frames.images
+        self.steps = max(1, len(images.pixels) // recipe.batch)
+        self.texts = None if texts is None else texts.to(self.device)
         # torch's stubs do not know the keyword alone.
-        self.model = model.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        self.average = copy.deepcopy(self.model)
-        self.recipe, self.steps, self._generator = recipe, steps, generator
-        decayed = [p for p in model.parameters() if p.ndim > 1]
-        other = [p for p in model.parameters() if p.ndim <= 1]
+        self.model = Mini(len(images.names)).to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        if start is not None:
+            self._start(start)
+        self.average = copy.deepcopy(self.model).requires_grad_(False)
+        decayed = [p for p in self.model.parameters() if p.ndim > 1]
+        other = [p for p in self.model.parameters() if p.ndim <= 1]
         groups = [{"params": decayed, "weight_decay": 0.05}, {"params": other, "weight_decay": 0.0}]
         self._optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate)
-        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimiser,
-            recipe.learning_rate,
-            total_steps=recipe.epochs * steps,
-            pct_start=0.12,
-        )
+        self._classes = torch.from_numpy(images.classes)
+        # A class of 25 images counts nearly as much as one of 590: each is drawn by n^0.3.
+        self._weights = (torch.bincount(self._classes).double() ** -0.7)[self._classes]
+        self.epochs = 0
 
-    def epoch(
-        self,
-        number: int,
-        frames: NDArray[np.uint8],
-        variant: NDArray[np.int64],
-        rows: NDArray[np.int64],
-        classes: NDArray[np.int64],
-    ) -> float:
-        """One pass over the drawn frames, `frames[variant, rows]`; gives the mean loss."""
+    def _start(self, folder: Path) -> None:
+        """Takes over an exported model's weights, with the statistics of a few frames."""
+        self.frames.need(1)
+        rows = torch.arange(0, len(self.frames.images.pixels), 8)
+        unfold(self.model, folder, self.frames.take(torch.zeros_like(rows), rows), self.texts)
+
+    def epoch(self) -> float:
+        """The next epoch; gives its mean loss. It depends on its number and the weights alone."""
+        recipe, number = self.recipe, self.epochs
+        torch.manual_seed(TRAIN_SEED * 1_000_003 + number)
+        generator = torch.Generator(self.device).manual_seed(TRAIN_SEED * 1_000_003 + number)
+        rows = torch.multinomial(self._weights, self.steps * recipe.batch, True)
+        available = min(recipe.variants, 1 + number // recipe.grow)
+        self.frames.need(available)
+        variants = torch.randint(available, rows.shape)
+        mixed = recipe.mixed if recipe.epochs - number > recipe.cool / 4 else 0.0
+        size = recipe.size(number, SPEC.size)
         self.model.train()
-        size = SMALL if number < self.recipe.small_epochs else frames.shape[-1]
-        total = 0.0
+        total = torch.zeros((), device=self.device)
         for step in range(self.steps):
-            part = slice(step * self.recipe.batch, (step + 1) * self.recipe.batch)
-            x = augment(_as_frames(frames[variant[part], rows[part]]), self._generator, size)
-            total += self._step(x, torch.from_numpy(classes[rows[part]]))
-            _follow(self.average, self.model, min(0.998, 0.9 + number / 200 + step / 1e4))
-        return total / self.steps
+            part = slice(step * recipe.batch, (step + 1) * recipe.batch)
+            frames = self.frames.take(variants[part], rows[part])
+            frames, other, own = mix(augment(frames, generator, size), mixed, generator)
+            classes = self._classes[rows[part]].to(self.device)
+            for group in self._optimiser.param_groups:
+                group["lr"] = recipe.rate(number + step / self.steps)
+            total += self._step(frames, classes, classes[other], own)
+            self._follow(number * self.steps + step)
+        self.epochs += 1
+        return float(total) / self.steps
 
-    def _step(self, x: Tensor, y: Tensor) -> float:
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16):
-            logits = self.model(x.contiguous(memory_format=torch.channels_last))
-        loss = F.cross_entropy(logits.float(), y, label_smoothing=0.1)
+    def _step(self, frames: Tensor, classes: Tensor, others: Tensor, own: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.bfloat16):
+            embedding = self.model.encoder(frames.contiguous(memory_format=torch.channels_last))
+        logits = self.model.head(embedding)
+        loss = torch.zeros((), device=self.device)
+        for wanted, weight in ((classes, own), (others, 1 - own)):
+            losses = F.cross_entropy(logits, wanted, label_smoothing=0.1, reduction="none")
+            if self.texts is not None:
+                losses = losses + self.recipe.text * self.texts.losses(embedding, wanted)
+            loss = loss + (losses * weight).mean()
         self._optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 2.0)
         self._optimiser.step()
-        self._schedule.step()
-        return float(loss.detach())
+        return loss.detach()
+
+    @torch.no_grad()
+    def _follow(self, step: int) -> None:
+        """The average follows: fast at first, then with the recipe's memory."""
+        share = max(1 / self.recipe.average, 5 / (step + 5))
+        for a, b in zip(self.average.parameters(), self.model.parameters(), strict=True):
+            a.lerp_(b, share)
+        for a, b in zip(self.average.buffers(), self.model.buffers(), strict=True):
+            a.lerp_(b, share) if a.is_floating_point() else a.copy_(b)
+
+    def save(self, path: Path, names: Sequence[str], figures: dict[str, float]) -> None:
+        """Writes all that `resume` and the export need, whole or not at all."""
+        state = {
+            "model": self.average.state_dict(), "names": tuple(names), "epoch": self.epochs,
+            "recipe": dataclasses.asdict(self.recipe),
+            "figures": figures, "training": self.model.state_dict(),
+            "optimiser": self._optimiser.state_dict(),
+        }  # fmt: skip
+        torch.save(state, path.with_suffix(".part"))
+        path.with_suffix(".part").replace(path)
+
+    def resume(self, path: Path) -> None:
+        """Goes on from what `save` wrote."""
+        state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+        self.model.load_state_dict(state["training"])
+        self.average.load_state_dict(state["model"])
+        self._optimiser.load_state_dict(state["optimiser"])
+        self.epochs = state["epoch"]
 
 
-@torch.no_grad()
-def _follow(average: torch.nn.Module, model: torch.nn.Module, decay: float) -> None:
-    for a, b in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
-        if a.is_floating_point():
-            a.lerp_(b, 1 - decay)
-        else:
-            a.copy_(b)
+def train(
+    trainer: Trainer,
+    names: Sequence[str],
+    held: NDArray[np.uint8],
+    held_classes: NDArray[np.int64],
+    work: Path,
+) -> dict[str, float]:
+    """Trains to the recipe's end, from `checkpoint.pt` in `work` if there is one; the figures.
+
+    `held` are the validation frames, uint8 [M, 96, 96]: they are looked at, and choose nothing.
+    """
+    checkpoint = work / "checkpoint.pt"
+    if checkpoint.is_file():
+        trainer.resume(checkpoint)
+    figures: dict[str, float] = {}
+    while trainer.epochs < trainer.recipe.epochs:
+        began, cpu = time.time(), time.process_time()
+        loss = trainer.epoch()
+        if math.isnan(loss):
+            raise FloatingPointError(f"epoch {trainer.epochs}: the loss is not a number")
+        seconds = {"seconds": time.time() - began, "cpu_seconds": time.process_time() - cpu}
+        if trainer.epochs % LOOK == 0 or trainer.epochs == trainer.recipe.epochs:
+            figures = evaluate(trainer.average, held, held_classes)
+        line = {"epoch": trainer.epochs, "loss": loss, **seconds, **figures}
+        with (work / "log.jsonl").open("a") as log:
+            log.write(json.dumps(line) + "\n")
+        print(json.dumps(line), flush=True)
+        trainer.save(checkpoint, names, figures)
+    return figures
 
 
 def main() -> None:
@@ -219,20 +256,41 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("images", type=Path, help="tar of class/image.jpg (Caltech-101, gray)")
     parser.add_argument("--work", type=Path, required=True, help="folder for caches and results")
-    parser.add_argument("--epochs", type=int, default=70)
-    parser.add_argument("--small-epochs", type=int, default=45, help=f"of {SMALL} px, come first")
-    parser.add_argument("--bfloat16", action="store_true", help="for a CPU that has it (AMX)")
-    parser.add_argument("--variants", type=int, default=8, help="simulations of each image")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--texts", type=Path, help="npz of CLIP ViT-B/32's lvis_text, lvis_names")
+    parser.add_argument("--start", type=Path, help="model folder to go on from")
+    parser.add_argument("--epochs", type=int, default=150)
+    parser.add_argument("--cool", type=int, default=30, help="epochs of a falling rate, the last")
+    parser.add_argument("--rate", type=float, default=2e-3, help="the highest learning rate")
+    parser.add_argument("--bfloat16", action="store_true", help="for a GPU, AMX or AVX-512 BF16")
+    parser.add_argument("--variants", type=int, default=12, help="simulations of each image")
+    parser.add_argument("--unseen", type=int, default=0, help="classes left out, then shown by 5s")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
+    parser.add_argument("--grow", type=int, default=5, help="epochs from a variant to the next")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of the CPU")
     options = parser.parse_args()
+    if options.unseen and options.start:
+        parser.error("--start: that model has seen all classes; leave it out with --unseen")
     torch.set_num_threads(options.threads)
-    options.work.mkdir(parents=True, exist_ok=True)
     images, held = load_images(options.images)
-    cache = options.work / f"train_{options.variants}.npy"
-    frames = cached_frames(images, options.variants, TRAIN_SEED, cache)
-    held_frames = cached_frames(held, 1, VALIDATION_SEED, options.work / "validation.npy")[0]
-    recipe = Recipe(options.epochs, options.small_epochs, bfloat16=options.bfloat16)
-    train(frames, images, held_frames, held.classes, options.work, recipe)
+    left_out = unseen_names(images.names, options.unseen)
+    (images, unseen), (held, _) = without(images, left_out), without(held, left_out)
+    held_frames = cached_frames(held, VALIDATION_SEED, 0, options.work)
+    texts = read_texts(options.texts, images.names) if options.texts else None
+    recipe = Recipe(
+        options.epochs,
+        options.variants,
+        options.grow,
+        cool=options.cool,
+        learning_rate=options.rate,
+        bfloat16=options.bfloat16,
+    )
+    frames = Frames(images, options.work, recipe.variants, options.device)
+    trainer = Trainer(frames, recipe, texts, options.device, options.start)
+    train(trainer, images.names, held_frames, held.classes, options.work)
+    if unseen.names:
+        shown = cached_frames(unseen, VALIDATION_SEED, 0, options.work, name="unseen")
+        share = few_shot(embed(trainer.average.encoder, shown), unseen.classes)
+        print(json.dumps({"five_shot": share, "classes": len(unseen.names)}))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ from __future__ import annotations
 import io
 import math
 import multiprocessing
+import os
 import tarfile
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +27,9 @@ from saccade.camera.frames import FrameMaker, FrameSpec
 BACKGROUND = "BACKGROUND_Google"
 SPEC = FrameSpec("clamped", 96, "sensor", clamp=10)
 WINDOW_US = 30_000
-SENSORS = ((240, 180), (304, 240), (346, 260), (640, 480), (1280, 720))
-SENSOR_SHARES = (0.37, 0.27, 0.28, 0.06, 0.02)
+#: 320x180 stands for the wide sensors: to the frame it is what 1280x720 is, at a 16th of the time.
+SENSORS = ((240, 180), (304, 240), (346, 260), (320, 180), (640, 480), (1280, 720))
+SENSOR_SHARES = (0.4, 0.2, 0.2, 0.175, 0.02, 0.005)
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,19 @@ class Images:
     pixels: list[NDArray[np.uint8]]
     classes: NDArray[np.int64]
     names: tuple[str, ...]
+
+
+def without(images: Images, left_out: Collection[str]) -> tuple[Images, Images]:
+    """The images of all other classes, numbered anew, and those of these classes."""
+    rows = [k for k, c in enumerate(images.classes) if images.names[c] not in left_out]
+    out = [k for k, c in enumerate(images.classes) if images.names[c] in left_out]
+    names = tuple(name for name in images.names if name not in left_out)
+    return _chosen(images, rows, names), _chosen(images, out, tuple(sorted(left_out)))
+
+
+def _chosen(images: Images, rows: Sequence[int], names: tuple[str, ...]) -> Images:
+    classes = [names.index(images.names[images.classes[k]]) for k in rows]
+    return Images([images.pixels[k] for k in rows], np.array(classes, np.int64), names)
 
 
 def load_images(tar: Path) -> tuple[Images, Images]:
@@ -73,11 +89,13 @@ class Conditions:
         sensor: (width, height).
         noise_hz: background events per pixel and second.
         keep: share of the events that are kept.
+        motion: how much longer the stroke is than drawn; events grow in proportion.
     """
 
     sensor: tuple[int, int] | None = None
     noise_hz: float | None = None
     keep: float | None = None
+    motion: float = 1.0
 
 
 ANY = Conditions()
@@ -106,7 +124,7 @@ def simulated_events(
     packets = list(
         simulate.simulate_image(
             image,
-            _stroke(rng, width, height),
+            _stroke(rng, width, height, conditions.motion),
             sensor,
             seed=seed,
             fit=float(rng.uniform(0.65, 1.1)),
@@ -121,11 +139,12 @@ def simulated_events(
     return [*packets, _hot_pixels(rng, width, height)], (width, height)
 
 
-def _stroke(rng: np.random.Generator, width: int, height: int) -> simulate.Path:
-    """30 ms of motion, 1 to 6 % of the height long, straight or with a bend."""
-    length = math.exp(rng.uniform(math.log(0.01), math.log(0.06))) * height
+def _stroke(rng: np.random.Generator, width: int, height: int, longer: float) -> simulate.Path:
+    """30 ms of motion, 1 to 8 % of the height long: straight, with a bend, or round a corner."""
+    length = math.exp(rng.uniform(math.log(0.01), math.log(0.08))) * height * longer
     angle = rng.uniform(0, 2 * math.pi)
-    bend = rng.normal(0, 0.6) if rng.random() < 0.5 else 0.0
+    bends = (0.0, rng.normal(0, 0.6), rng.uniform(-math.pi, math.pi))
+    bend = bends[rng.choice(3, p=(0.5, 0.35, 0.15))]
     share = rng.uniform(0.3, 0.7)
     dx = np.array([0, share * math.cos(angle), (1 - share) * math.cos(angle + bend)])
     dy = np.array([0, share * math.sin(angle), (1 - share) * math.sin(angle + bend)])
@@ -161,18 +180,45 @@ def _job(job: tuple[NDArray[np.uint8], int, Conditions]) -> NDArray[np.uint8]:
 
 
 def simulate_frames(
-    images: Images,
-    variants: int,
-    seed: int,
-    conditions: Conditions = ANY,
-    processes: int = 2,
+    images: Images, seed: int, variant: int = 0, conditions: Conditions = ANY, processes: int = 2
 ) -> NDArray[np.uint8]:
-    """Frames uint8 [variants, N, 96, 96], each under conditions of its own."""
+    """A frame of every image, uint8 [N, 96, 96], each under conditions of its own.
+
+    Args:
+        images: what is simulated.
+        seed: of all variants.
+        variant: which one: the same images under other conditions.
+        conditions: what is not drawn.
+        processes: how many work at it; the frames do not depend on it.
+    """
     n = len(images.pixels)
-    seeds = np.random.SeedSequence(seed).generate_state(variants * n, np.uint64)
-    jobs = ((images.pixels[k % n], int(seeds[k]) >> 1, conditions) for k in range(variants * n))
-    frames = np.empty((variants * n, SPEC.size, SPEC.size), np.uint8)
+    seeds = np.random.SeedSequence((seed, variant)).generate_state(n, np.uint64)
+    jobs = ((image, int(s) >> 1, conditions) for image, s in zip(images.pixels, seeds, strict=True))
+    frames = np.empty((n, SPEC.size, SPEC.size), np.uint8)
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
         for k, frame in enumerate(pool.imap(_job, jobs, chunksize=64)):
             frames[k] = frame
-    return frames.reshape(variants, n, SPEC.size, SPEC.size)
+    return frames
+
+
+def cached_frames(
+    images: Images,
+    seed: int,
+    variant: int,
+    folder: Path,
+    conditions: Conditions = ANY,
+    name: str = "frames",
+) -> NDArray[np.uint8]:
+    """`simulate_frames` by all cores, memory-mapped from `folder`, which keeps what was made once.
+
+    A variant is a file of its own, so that an interrupted simulation goes on where it was. `name`
+    tells conditions, or images, apart.
+    """
+    path = folder / f"{name}_{seed}_{variant:02}.npy"
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        frames = simulate_frames(images, seed, variant, conditions, os.cpu_count() or 1)
+        with path.with_suffix(".part").open("wb") as file:
+            np.save(file, frames)
+        path.with_suffix(".part").replace(path)
+    return np.load(path, mmap_mode="r")
