@@ -33,9 +33,8 @@ def statistics(packets: list[Packet], width: int, height: int) -> dict[str, floa
     of the polarity of the pixel's event before. active: share of pixels with an event in 30 ms.
     busiest: share of events in the busiest tenth of the pixels.
     """
-    t, x, y, on = (
-        np.concatenate([getattr(p, name) for p in packets]) for name in ("t", "x", "y", "on")
-    )
+    events = Packet.joined(packets)
+    t, x, y, on = events.t, events.x, events.y, events.on
     pixel = y.astype(np.int64) * width + x
     order = np.lexsort((t, pixel))
     again = np.diff(pixel[order]) == 0

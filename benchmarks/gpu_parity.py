@@ -37,9 +37,7 @@ def pack(p: Packet) -> np.ndarray:
 
 def scene(n: int) -> Packet:
     """About n events as a 1280x720 sensor gives them."""
-    parts = list(packets(HD, min(1.0, n / HD.events)))
-    columns = (np.concatenate([getattr(p, name) for p in parts]) for name in ("t", "x", "y", "on"))
-    return Packet(*columns)
+    return Packet.joined(list(packets(HD, min(1.0, n / HD.events))))
 
 
 def check_frames(driver: Driver, p: Packet, width: int, height: int, spec: FrameSpec) -> None:

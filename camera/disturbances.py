@@ -66,7 +66,7 @@ class Disturbance:
                 found = _with_noise(packet, rising, since, self.noise_hz, width, height, rng)
                 newest = int(rising[-1])
             if self.kept < 1:
-                found = _only(found, rng.random(len(found)) < self.kept)
+                found = found[rng.random(len(found)) < self.kept]
             if self.speed != 1:
                 found = replace(found, t=_slowed(found.t, self.speed))
             if self.sensor is not None:
@@ -106,10 +106,6 @@ def _with_noise(
 def _slowed(t: NDArray[np.uint64], speed: float) -> NDArray[np.uint64]:
     # A damaged stamp may lie beyond what uint64 holds then.
     return np.minimum(t / speed, 2.0**63).astype(np.uint64)
-
-
-def _only(packet: Packet, kept: NDArray[np.bool_]) -> Packet:
-    return Packet(packet.t[kept], packet.x[kept], packet.y[kept], packet.on[kept])
 
 
 def _scaled(packet: Packet, old: tuple[int, int], new: tuple[int, int]) -> Packet:

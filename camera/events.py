@@ -5,7 +5,7 @@ A frame needs x, y and polarity; a slicer needs t. Columns let each stage read o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,9 +38,21 @@ class Packet:
     def __len__(self) -> int:
         return len(self.t)
 
-    def __getitem__(self, part: slice) -> Packet:
-        """The events of a slice of indices, as views."""
+    def __getitem__(self, part: slice | NDArray[np.bool_] | NDArray[np.intp]) -> Packet:
+        """The events of a slice of indices, as views; of a mask or of indices, as copies."""
         return Packet(self.t[part], self.x[part], self.y[part], self.on[part])
+
+    @staticmethod
+    def joined(packets: Sequence[Packet]) -> Packet:
+        """The events of one or more packets in one, in their order (copies of several)."""
+        if len(packets) == 1:
+            return packets[0]
+        return Packet(
+            np.concatenate([packet.t for packet in packets]),
+            np.concatenate([packet.x for packet in packets]),
+            np.concatenate([packet.y for packet in packets]),
+            np.concatenate([packet.on for packet in packets]),
+        )
 
     def split(self, n: int) -> Iterator[Packet]:
         """The events in their order, in views of at most n."""

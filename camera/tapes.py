@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-import numpy as np
-
 from saccade.camera.capture import Captured
 from saccade.camera.events import Packet
 from saccade.camera.formats.aedat4_writer import MAX_EVENTS
@@ -73,12 +71,8 @@ class EventTape:
         """See `Tape`."""
         if not self.pending:
             return
-        columns = [
-            np.concatenate([getattr(packet, name) for packet in self._packets])
-            for name in ("t", "x", "y", "on")
-        ]
+        left = Packet.joined(self._packets)
         self._packets.clear()
-        left: Packet = Packet(*columns)
         while len(left):
             part = left[:MAX_EVENTS]
             self._writer.write(part)

@@ -155,8 +155,7 @@ def _stroke(rng: np.random.Generator, width: int, height: int, longer: float) ->
 
 
 def _thinned(packet: Packet, keep: float, rng: np.random.Generator) -> Packet:
-    chosen = rng.random(len(packet)) < keep
-    return Packet(packet.t[chosen], packet.x[chosen], packet.y[chosen], packet.on[chosen])
+    return packet[rng.random(len(packet)) < keep]
 
 
 def _hot_pixels(rng: np.random.Generator, width: int, height: int) -> Packet:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +83,9 @@ def _regrouped(packets: Iterator[Packet], start_us: int) -> Iterator[Packet]:
 
 def _read_out(packets: list[Packet]) -> Packet:
     """One packet of all, its events by readout, row and column."""
-    t = np.concatenate([p.t for p in packets]) // READOUT_US * READOUT_US
-    x = np.concatenate([p.x for p in packets])
-    y = np.concatenate([p.y for p in packets])
-    on = np.concatenate([p.on for p in packets])
-    order = np.lexsort((x, y, t))
-    return Packet(t[order], x[order], y[order], on[order])
+    events = Packet.joined(packets)
+    events = replace(events, t=events.t // READOUT_US * READOUT_US)
+    return events[np.lexsort((events.x, events.y, events.t))]
 
 
 def main() -> None:

@@ -40,7 +40,9 @@ def film(options: SimOptions, n: int) -> Packet:
         count += len(packet)
         if count >= n:
             break
-    return _joined(found)[:n] if count else _noise(options, n)  # a pixel or two see no picture
+    if not count:  # a pixel or two see no picture
+        return _noise(options, n)
+    return Packet.joined(found)[:n]
 
 
 def picture(seed: int, side: int = 384) -> NDArray[np.uint8]:
@@ -102,7 +104,7 @@ def _circles(radius: float) -> Motion:
 
 def _sample(n: int) -> Packet:
     with open_recording(SAMPLE) as recording:
-        packet = _joined(list(recording.packets()))[:n]
+        packet = Packet.joined(list(recording.packets()))[:n]
     return Packet(packet.t - packet.t[0], packet.x, packet.y, packet.on)
 
 
@@ -114,11 +116,3 @@ def _noise(options: SimOptions, n: int) -> Packet:
         rng.integers(0, options.height, n, np.uint16),
         rng.integers(0, 2, n).astype(np.bool_),
     )
-
-
-def _joined(packets: list[Packet]) -> Packet:
-    t, x, y, on = (
-        np.concatenate([getattr(packet, name) for packet in packets])
-        for name in ["t", "x", "y", "on"]
-    )
-    return Packet(t, x, y, on)

@@ -65,14 +65,8 @@ def add_noise(
     since = (packet.t[chosen] - start).astype(np.float64) + NOISE_US * moved[2]
     t = start + np.rint(since.clip(0)).astype(np.uint64)
     noise = _inside(t, x, y, packet.on[chosen], width, height)
-    t = np.concatenate([packet.t, noise.t])
-    order = np.argsort(t, kind="stable")
-    return Packet(
-        t[order],
-        np.concatenate([packet.x, noise.x])[order],
-        np.concatenate([packet.y, noise.y])[order],
-        np.concatenate([packet.on, noise.on])[order],
-    )
+    both = Packet.joined([packet, noise])
+    return both[np.argsort(both.t, kind="stable")]
 
 
 def _inside(

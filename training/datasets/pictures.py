@@ -14,7 +14,6 @@ from saccade.camera.events import Packet
 from saccade.engines.clip.config import MEAN, STD
 from saccade.training.config import SimulationConfig
 from saccade.training.datasets.resize import pillow
-from saccade.training.datasets.windows import joined
 
 
 def _open_gray(path: Path) -> Any:
@@ -76,4 +75,4 @@ def simulated_events(path: Path, config: SimulationConfig, seed: int, *, trainin
     if not packets:
         what = "gives no event: it is of one colour, or too faint for the threshold"
         raise SaccadeError(printable(f"{path}: {what}; remove it, or lower simulation.threshold"))
-    return joined(packets)
+    return Packet.joined(packets)

@@ -34,15 +34,7 @@ def read_events(path: Path, geometry: tuple[int, int] | None) -> tuple[Packet, i
         size = recording.width, recording.height
     if not packets:
         raise RecordingError(str(path), "there is no event in it", "remove it from the data")
-    return joined(packets), *size
-
-
-def joined(packets: list[Packet]) -> Packet:
-    """The events of several packets in one."""
-    if len(packets) == 1:
-        return packets[0]
-    columns = ([getattr(packet, name) for packet in packets] for name in ("t", "x", "y", "on"))
-    return Packet(*(np.concatenate(column) for column in columns))
+    return Packet.joined(packets), *size
 
 
 def by_count(packet: Packet, events: int, rng: np.random.Generator | None) -> Packet:
@@ -66,4 +58,4 @@ def by_time(packet: Packet, window_us: int, rng: np.random.Generator | None) -> 
     start = room // 2 if rng is None else int(rng.integers(0, room + 1))
     begin = int(t[0]) + start if len(t) else 0
     chosen = order[np.searchsorted(t, begin) : np.searchsorted(t, begin + window_us)]
-    return Packet(packet.t[chosen], packet.x[chosen], packet.y[chosen], packet.on[chosen])
+    return packet[chosen]
