@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from saccade.camera import _native
 from saccade.engines.bank import LabelBank, LabelError
+from saccade.engines.evaluation import softmax
 
 Scores = Literal["softmax", "cosine"]
 Ranking = tuple[tuple[str, ...], tuple[float, ...]]  # labels and their scores, best first
@@ -65,7 +66,7 @@ class LabelScorer:
             np.ascontiguousarray(bank.embeddings),
             bank.starts.astype(np.int64),
             bank.names,
-            float(scale) if self._softmax and bank.cache is None else 0.0,
+            float(scale) if self._softmax else 0.0,
         )
         self._group_names, self._by_group, self._group_starts = _groups(bank)
 
@@ -89,12 +90,10 @@ class LabelScorer:
 
     def scores(self, embedding: NDArray[np.float32]) -> NDArray[np.float32]:
         """The score of every label, float32 [len(bank.names)], in the bank's order."""
-        scores = self._native.scores(embedding)
-        if (cache := self.bank.cache) is None:
-            return scores
-        logits = self._scale * scores + cache.logits(embedding[np.newaxis], len(scores))[0]
-        shares = np.exp(logits - np.max(logits))
-        return (shares / np.sum(shares)).astype(np.float32)
+        if self.bank.cache is None:
+            return self._native.scores(embedding)
+        logits = self.bank.logits(embedding[np.newaxis], self._scale)
+        return softmax(logits)[0].astype(np.float32)
 
     def _rank(self, names: tuple[str, ...], scores: NDArray[np.float32]) -> Ranking:
         order, values = _native.best(scores, self._top)

@@ -20,7 +20,7 @@ from saccade.engines.engine import Engine
 from saccade.engines.models import Model, load_model
 from saccade.stream.embed_files import TRIES, Job, Outcome, SliceFile, parquet_path, parts_of
 from saccade.stream.labelling import Labelling
-from saccade.stream.live_words import BANK_FILE, LiveWords
+from saccade.stream.live_words import LiveWords, is_bank_file
 from saccade.stream.opening import Opened, Plan, make_plan, open_source
 from saccade.stream.prediction import Framed
 from saccade.stream.settings import DEFAULT_WINDOW, make_scoring, parse_geometry
@@ -109,7 +109,7 @@ class Prepared:
         labels, bank = settings.pop("labels"), self.words.now.bank
         settings["model"] = sorted(self.model.sums.items())
         settings["labels"] = [bank.names, bank.texts, bank.space, repr(bank.templates)]
-        if labels is not None and labels.endswith(BANK_FILE):
+        if is_bank_file(labels):
             settings["labels"] = hashlib.sha256(Path(labels).read_bytes()).hexdigest()
         return hashlib.sha256(msgspec.json.encode(settings)).hexdigest()
 

@@ -43,7 +43,7 @@ from saccade.stream.evaluation_windows import (
     known_samples,
 )
 from saccade.stream.files import WholeFile, refuse_overwriting
-from saccade.stream.live_words import BANK_FILE
+from saccade.stream.live_words import is_bank_file
 from saccade.stream.settings import DEFAULT_WINDOW
 from saccade.stream.signals import Signals
 
@@ -144,7 +144,7 @@ def _check_outputs(options: EvaluateOptions) -> None:
 def _bank(options: EvaluateOptions, model: Model, folders: Sequence[str]) -> LabelBank:
     """The labels in use; those of the folders where there are no others to take."""
     labels = options.labels
-    if labels is not None and labels.endswith(BANK_FILE):
+    if is_bank_file(labels):
         return Vocabulary(model, LabelBank.load(Path(labels))).bank()
     words = None if labels is None else read_labels(labels)
     if words is None and not model.manifest.labels_sha256 and model.manifest.text is not None:

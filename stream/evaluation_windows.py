@@ -7,6 +7,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,13 @@ from numpy.typing import NDArray
 
 from saccade.camera.disturbances import Disturbance
 from saccade.camera.errors import RecordingError, SaccadeError, printable
-from saccade.camera.frames import FrameMaker
-from saccade.camera.fused import FramedSlice, make_framer
+from saccade.camera.fused import FramedSlice
 from saccade.camera.recordings import Recording, open_recording
 from saccade.engines.bank import MOST_SHOWN, LabelBank, LabelError
 from saccade.engines.engine import Engine
 from saccade.engines.models import Model
 from saccade.stream.settings import make_slicer, parse_geometry
-from saccade.stream.teaching import choose_windows
+from saccade.stream.windows import FrameBatch, chosen_frames, framer_of
 
 _FORM = "give a folder that has a folder of recordings for each label"
 
@@ -136,10 +136,10 @@ class Looker:
             SaccadeError: the window, the count or the geometry cannot be.
         """
         make_slicer(window, count, None)
-        self._cut = (window, count, None)
+        self._cut = (window, count)
         self._geometry = parse_geometry(geometry)
         self._spec = model.frame_spec(None)
-        self._model, self._engine, self._windows = model, engine, windows
+        self._engine, self._windows = engine, windows
 
     def look(
         self,
@@ -157,7 +157,7 @@ class Looker:
                 events, and why; stderr names it too, and the others go on.
             report: called with the number of recordings done, and how many they are.
         """
-        batch = _Batch(self._engine, self._model.manifest.embedding.dimension)
+        batch = FrameBatch(self._engine)
         owners, places = list[int](), list[int]()
         for i, sample in enumerate(samples):
             try:
@@ -185,14 +185,13 @@ class Looker:
     ) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """The windows to look at: their numbers and frames; a frame is good until the next."""
         with self._open(sample) as recording:
-            events = [cut.n_events for cut in self._cuts(sample, recording, disturbance)]
-            wanted: list[int] = choose_windows(np.array(events, np.intp), self._windows).tolist()
-            if not wanted:
+            cuts = partial(self._cuts, sample, recording, disturbance)
+            some = False
+            for chosen in chosen_frames(cuts, self._windows):
+                some = True
+                yield chosen
+            if not some:
                 raise RecordingError(str(sample.path), "no window has events", "remove it")
-            cuts = self._cuts(sample, recording, disturbance)
-            for place, cut in enumerate(itertools.islice(cuts, wanted[-1] + 1)):
-                if place in wanted:
-                    yield place, cut.frame
 
     def _cuts(
         self, sample: Sample, recording: Recording, disturbance: Disturbance | None
@@ -200,8 +199,7 @@ class Looker:
         width, height = recording.width, recording.height
         if disturbance is not None:
             width, height = disturbance.size(width, height)
-        framer = make_framer(FrameMaker(width, height, self._spec), make_slicer(*self._cut))
-        assert framer is not None, "slices without a stride follow each other"
+        framer = framer_of(width, height, self._spec, *self._cut)
         if disturbance is None:
             yield from framer.pass_over(recording, np.empty([self._spec.size] * 2, np.float32))
             return
@@ -210,29 +208,3 @@ class Looker:
         for packet in disturbance.apply(recording.packets(), *size, rng):
             yield from framer.feed(packet)
         yield from framer.finish()
-
-
-class _Batch:
-    """Frames on their way through an engine, as many at a time as it takes."""
-
-    def __init__(self, engine: Engine, dimension: int) -> None:
-        self._engine, self._n = engine, 0
-        self._found = [np.empty((0, dimension), np.float32)]
-
-    def add(self, frame: NDArray[np.float32]) -> None:
-        """A frame, float32 [size, size]."""
-        self._engine.input[self._n] = frame
-        self._n += 1
-        if self._n == len(self._engine.input):
-            self._run()
-
-    def finish(self) -> NDArray[np.float32]:
-        """The embeddings of all frames, float32 [N, dimension]."""
-        if self._n:
-            self._run()
-        return np.concatenate(self._found)
-
-    def _run(self) -> None:
-        self._engine.run(self._n)
-        self._found.append(np.array(self._engine.output[: self._n]))
-        self._n = 0

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from saccade.engines.scoring import Scores
 from saccade.engines.templates import read_templates
 from saccade.engines.vocabulary import Vocabulary
 
-BANK_FILE = ".safetensors"
+_BANK_FILE = ".safetensors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,13 +159,18 @@ class LiveWords:
         return Revision(rev, bank, scorer)
 
 
+def is_bank_file(labels: object) -> TypeGuard[str]:
+    """Whether what the user wrote for labels is a bank's path, by its ending; else it is words."""
+    return isinstance(labels, str) and labels.endswith(_BANK_FILE)
+
+
 def _split(
     labels: str | Sequence[str] | LabelBank | None,
 ) -> tuple[LabelBank | None, str | Sequence[str] | None]:
     """The bank that `labels` is or names, or else the words."""
     if isinstance(labels, LabelBank):
         return labels, None
-    if isinstance(labels, str) and labels.endswith(BANK_FILE):
+    if is_bank_file(labels):
         return LabelBank.load(Path(labels)), None
     return None, labels
 

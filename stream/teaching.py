@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saccade.camera.errors import SaccadeError, printable
-from saccade.camera.frames import FrameMaker
-from saccade.camera.fused import SliceFramer, make_framer
+from saccade.camera.fused import FramedSlice
 from saccade.camera.recordings import open_recording
 from saccade.camera.sources import is_source
 from saccade.engines.bank import LabelBank, LabelError
@@ -29,8 +28,9 @@ from saccade.engines.vocabulary import Vocabulary
 from saccade.engines.words import read_labels, word_key
 from saccade.stream.files import refuse_overwriting
 from saccade.stream.pipeline import Pipeline
-from saccade.stream.settings import make_slicer, parse_geometry
+from saccade.stream.settings import parse_geometry
 from saccade.stream.signals import Signals
+from saccade.stream.windows import FrameBatch, chosen_frames, framer_of
 
 HEADS = ("prototypes", "linear", "cache")
 NEAR = 0.95  # cosine of two labels that are hard to tell apart
@@ -147,49 +147,21 @@ def _embed(
 ) -> NDArray[np.float32]:
     if is_source(source):
         return _of_camera(source, shots, options, model, engine)
+    batch = FrameBatch(engine)
     with open_recording(source, parse_geometry(options.geometry)) as recording:
-        maker = FrameMaker(recording.width, recording.height, model.frame_spec(None))
+        size, spec = (recording.width, recording.height), model.frame_spec(None)
+        frame = np.empty((spec.size, spec.size), np.float32)
 
-        def framer() -> SliceFramer:
-            made = make_framer(maker, make_slicer(options.window, options.count, None))
-            assert made is not None, "slices without a stride follow each other"
-            return made
+        def cuts() -> Iterator[FramedSlice]:
+            framer = framer_of(*size, spec, options.window, options.count)
+            return framer.pass_over(recording, frame)
 
-        frame = np.empty((maker.spec.size, maker.spec.size), np.float32)
-        events = np.array([cut.n_events for cut in framer().pass_over(recording, frame)])
-        wanted = choose_windows(events, shots)
-        if not len(wanted):
-            raise SaccadeError(f"{printable(source)}: no window has events; nothing to learn from")
-        last, found = int(wanted[-1]), list[NDArray[np.float32]]()
-        cuts = framer().pass_over(recording, frame)
-        for i, _ in enumerate(itertools.islice(cuts, last + 1)):
-            if i in wanted:
-                found.append(encode_frame(engine, frame))
-        return np.stack(found)
-
-
-def choose_windows(events: NDArray[np.int_], shots: int) -> NDArray[np.intp]:
-    """Which windows of a recording are shown: at most `shots`, evenly spread, in order.
-
-    Those with less than half of the median's events are left out: there was little to see.
-
-    Args:
-        events: int [windows], the number of events of each.
-        shots: how many are wanted.
-    """
-    some = events[events > 0]
-    if not len(some):
-        return np.empty(0, np.intp)
-    good = np.flatnonzero(events >= max(1.0, float(np.median(some)) / 2))
-    places = (np.arange(min(shots, len(good))) + 0.5) * len(good) / min(shots, len(good))
-    return good[places.astype(np.intp)]
-
-
-def encode_frame(engine: Engine, frame: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The embedding of a frame [size, size], float32 [dimension]."""
-    engine.input[0] = frame
-    engine.run(1)
-    return engine.output[0].copy()
+        for _, shown in chosen_frames(cuts, shots):
+            batch.add(shown)
+    found = batch.finish()
+    if not len(found):
+        raise SaccadeError(f"{printable(source)}: no window has events; nothing to learn from")
+    return found
 
 
 def _of_camera(

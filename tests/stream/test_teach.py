@@ -13,7 +13,7 @@ from tests.text_models import make_text_model
 from saccade.camera.events import Packet
 from saccade.camera.formats.aedat4_writer import Aedat4Writer
 from saccade.engines.bank import LabelBank
-from saccade.stream.teaching import choose_windows
+from saccade.stream.windows import choose_windows
 
 
 def record(path, left, windows=6, events=500):
