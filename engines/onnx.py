@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from saccade.engines.engine import (
     check_batch,
     check_frames,
 )
+from saccade.engines.host import check_first_run, check_fixed_batch, check_threads
 from saccade.engines.manifest import Manifest, Precision, encoder_file
 from saccade.engines.models import Model, ModelError
 
@@ -44,13 +44,12 @@ class OnnxEngine:
                 tensors are not the manifest's, or its embeddings are not L2-normalised.
         """
         check_batch(1 if batch is None else batch)
-        if threads is not None and threads < 1:
-            raise EngineError(f"threads {threads}: must be at least 1")
+        threads = check_threads(threads)
         data = _read(model, precision)
         path = model.folder / encoder_file(precision)
         # ONNX Runtime takes 100 ms to import: `saccade --help` must not wait for it.
         onnxruntime: Any = importlib.import_module("onnxruntime")
-        options = _options(onnxruntime, threads or min(usable_cores(), 4))
+        options = _options(onnxruntime, threads)
         try:
             session: Any = onnxruntime.InferenceSession(
                 data, options, providers=["CPUExecutionProvider"]
@@ -71,19 +70,13 @@ class OnnxEngine:
         self._try(path)
 
     def _try(self, path: Path) -> None:
-        """Runs one frame, a ramp: an empty one may have no direction to normalise."""
-        self._input[0] = np.linspace(0, 1, self._input.shape[3])
-        try:
-            self._session.run_with_iobinding(self._bindings[0])
-        except Exception as error:
-            raise _does_not_run(path, error) from None
-        norm = float(np.linalg.norm(self._output[0].astype(np.float64)))
-        if not abs(norm - 1) <= 1e-3:
-            raise ModelError(
-                f"{printable(str(path))}: the embedding of a test frame has norm "
-                f"{norm:.4g}, not 1; export the model with an L2 normalisation at its end"
-            )
-        self._input[0] = self._output[0] = 0
+        def run() -> None:
+            try:
+                self._session.run_with_iobinding(self._bindings[0])
+            except Exception as error:
+                raise _does_not_run(path, error) from None
+
+        check_first_run(path, run, self._input, self._output)
 
     def _bind(self, n: int) -> Any:
         binding = self._session.io_binding()
@@ -120,13 +113,6 @@ class OnnxEngine:
         """Drops the session."""
         self._bindings = []
         self._session = None
-
-
-def usable_cores() -> int:
-    """How many cores this process may use, which taskset and containers make fewer."""
-    if hasattr(os, "sched_getaffinity"):  # not on macOS
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _read(model: Model, precision: Precision) -> bytes:
@@ -207,8 +193,5 @@ def _check(path: Path, batch: int, tensors: list[Any], name: str, wanted: list[i
             f"[N, {', '.join(map(str, wanted))}]; correct model.toml"
         )
     n = found.shape[0]
-    if isinstance(n, int) and not n == batch == 1:
-        raise ModelError(
-            f"{where}: {name} holds {n} frames, not any number from 1 to {batch}; export the model "
-            "with a dynamic first dimension"
-        )
+    if isinstance(n, int):
+        check_fixed_batch(path, name, n, batch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,9 @@ from saccade.engines.engine import (
     check_batch,
     check_frames,
 )
+from saccade.engines.host import check_first_run, check_fixed_batch, check_threads
 from saccade.engines.manifest import Manifest, Precision, encoder_file
 from saccade.engines.models import Model, ModelError
-from saccade.engines.onnx import usable_cores
 
 #: bf16 is of the float32 file, which OpenVINO rounds.
 OpenVinoPrecision = Literal["fp32", "bf16", "int8"]
@@ -49,8 +49,7 @@ class OpenVinoEngine:
                 are not the manifest's, or its embeddings are not L2-normalised.
         """
         check_batch(1 if batch is None else batch)
-        if threads is not None and threads < 1:
-            raise EngineError(f"threads {threads}: must be at least 1")
+        threads = check_threads(threads)
         data, path = _read(model, precision)
         openvino = load_openvino()
         core: Any = openvino.Core()
@@ -78,11 +77,9 @@ class OpenVinoEngine:
             # A free number of frames costs 2 % of a run of one, and saves copies of the weights.
             frames = openvino.Dimension(1, batch) if batch > 1 else 1
             network.reshape([frames, *self._input.shape[1:]])
-            compiled: Any = core.compile_model(
-                network, "CPU", _settings(precision, threads or min(usable_cores(), 4))
-            )
+            compiled: Any = core.compile_model(network, "CPU", _settings(precision, threads))
             self._requests = [self._bind(openvino, compiled, n) for n in range(1, batch + 1)]
-            self._try(path)
+            check_first_run(path, self._requests[0].infer, self._input, self._output)
         except ModelError:
             raise
         except Exception as error:
@@ -93,18 +90,6 @@ class OpenVinoEngine:
         request.set_input_tensor(openvino.Tensor(self._input[:n], shared_memory=True))
         request.set_output_tensor(openvino.Tensor(self._output[:n], shared_memory=True))
         return request
-
-    def _try(self, path: Path) -> None:
-        """Runs one frame, a ramp: an empty one may have no direction to normalise."""
-        self._input[0] = np.linspace(0, 1, self._input.shape[3])
-        self._requests[0].infer()
-        norm = float(np.linalg.norm(self._output[0].astype(np.float64)))
-        if not abs(norm - 1) <= 1e-3:
-            raise ModelError(
-                f"{printable(str(path))}: the embedding of a test frame has norm "
-                f"{norm:.4g}, not 1; export the model with an L2 normalisation at its end"
-            )
-        self._input[0] = self._output[0] = 0
 
     @property
     def input(self) -> NDArray[np.float32]:
@@ -142,7 +127,7 @@ def load_openvino() -> Any:
     # Its converter comes with it and reports every import to a server, unless that is missing.
     silenced = "openvino" not in sys.modules and "openvino_telemetry" not in sys.modules
     if silenced:
-        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+        cast(dict[str, Any], sys.modules)["openvino_telemetry"] = None  # "not there"
     try:
         return importlib.import_module("openvino")
     except ModuleNotFoundError as error:
@@ -226,8 +211,5 @@ def _check(path: Path, batch: int, tensors: list[Any], name: str, wanted: list[i
             f"[N, {', '.join(map(str, wanted))}] alone; correct model.toml"
         )
     n = tensors[0].partial_shape[0]
-    if n.is_static and not n.get_length() == batch == 1:
-        raise ModelError(
-            f"{where}: {name} holds {n} frames, not any number from 1 to {batch}; export the model "
-            "with a dynamic first dimension"
-        )
+    if n.is_static:
+        check_fixed_batch(path, name, n.get_length(), batch)

@@ -236,6 +236,6 @@ def _version_of(name: str) -> str | None:
 
 
 def _usable_cores() -> int:
-    from saccade.engines.onnx import usable_cores  # which imports the native core
+    from saccade.engines.host import usable_cores  # which imports the native core
 
     return usable_cores()

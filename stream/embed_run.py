@@ -15,7 +15,7 @@ import msgspec
 
 import saccade
 from saccade.camera.errors import SaccadeError, printable
-from saccade.engines.onnx import usable_cores
+from saccade.engines.host import usable_cores
 from saccade.stream.embed_files import (
     Found,
     Job,

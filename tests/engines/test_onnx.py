@@ -11,8 +11,9 @@ from onnx import numpy_helper
 from tests.models import SIZE, make_model
 
 from saccade.engines.engine import EngineError
+from saccade.engines.host import usable_cores
 from saccade.engines.models import ModelError, load_model
-from saccade.engines.onnx import OnnxEngine, usable_cores
+from saccade.engines.onnx import OnnxEngine
 
 
 @pytest.fixture
