@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ def capsule_of(array: DeviceArray, stream: int) -> object:
     return array.__dlpack__(stream=stream or 1)  # the array API's name of stream 0
 
 
-class DeviceResult:
+class DeviceResult(ABC):
     """The last array of a maker, on its device, until it makes the next."""
 
     def __init__(
@@ -100,8 +101,9 @@ class DeviceResult:
         """DLPack's type and number of the device."""
         return self._native.device
 
+    @abstractmethod
     def _capsule(self) -> object:
-        raise NotImplementedError
+        """DLPack's capsule of it."""
 
 
 class DeviceFrame(DeviceResult):

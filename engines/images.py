@@ -17,6 +17,33 @@ from saccade.engines.text import cpu_session
 BATCH = 8
 
 
+def open_photo(pillow: Any, path: Path, mode: str) -> Any:
+    """An image file as Pillow (its module `Image`) has it, in a mode such as RGB or L.
+
+    Raises:
+        ModelError: it is no image.
+    """
+    try:
+        with pillow.open(path) as opened:
+            return opened.convert(mode)
+    except (OSError, ValueError, SyntaxError, pillow.DecompressionBombError) as error:
+        raise ModelError(printable(f"{path}: no image that can be read ({error})")) from None
+
+
+def fit_photo(pillow: Any, photo: Any, size: int) -> NDArray[np.float32]:
+    """CLIP's square of a photo: its short side to `size` (bicubic), the centre, from 0 to 1.
+
+    float32 [size, size] of a gray one, [size, size, 3] of RGB.
+    """
+    scale = size / min(photo.size)
+    width, height = (max(size, int(side * scale)) for side in photo.size)
+    photo = photo.resize((width, height), pillow.Resampling.BICUBIC)
+    left, top = round((width - size) / 2), round((height - size) / 2)
+    pixels = np.asarray(photo.crop((left, top, left + size, top + size)), np.float32)
+    fitted: NDArray[np.float32] = np.divide(pixels, np.float32(255))
+    return fitted
+
+
 class ImageTower:
     """A model's `[image]`: its ONNX file, and what photos go through before."""
 
@@ -60,16 +87,7 @@ class ImageTower:
     def prepare(self, path: Path) -> NDArray[np.float32]:
         """The photo as the tower takes it, float32 [3, size, size]; ModelError if it is none."""
         size = self._image.size
-        try:
-            with self._pillow.open(path) as opened:
-                photo: Any = opened.convert("RGB")
-        except (OSError, ValueError, SyntaxError, self._pillow.DecompressionBombError) as error:
-            raise ModelError(printable(f"{path}: no image that can be read ({error})")) from None
-        scale = size / min(photo.size)
-        width, height = (max(size, int(side * scale)) for side in photo.size)
-        photo = photo.resize((width, height), self._pillow.Resampling.BICUBIC)
-        left, top = round((width - size) / 2), round((height - size) / 2)
-        pixels = np.asarray(photo.crop((left, top, left + size, top + size)), np.float32) / 255
+        pixels = fit_photo(self._pillow, open_photo(self._pillow, path, "RGB"), size)
         mean, std = (np.array(v, np.float32) for v in (self._image.mean, self._image.std))
         ready: NDArray[np.float32] = np.divide(pixels - mean, std)
         return np.ascontiguousarray(np.moveaxis(ready, 2, 0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from saccade.camera.errors import SaccadeError, printable
 from saccade.camera.formats.video import VideoRecording
@@ -87,7 +87,7 @@ def parse_video(
 
 def _parse_sensor(text: str) -> Sensor:
     known = [f.name for f in fields(Sensor) if f.name not in ("width", "height")]
-    values: dict[str, float] = {}
+    values: dict[str, Any] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, value = (side.strip() for side in part.partition("="))
         if name not in known or name in values:
@@ -97,4 +97,4 @@ def _parse_sensor(text: str) -> Sensor:
             values[name] = int(value) if name == "refractory_us" else float(value)
         except ValueError:
             raise SaccadeError(f"sensor {part!r}: {value!r} is no number") from None
-    return Sensor(**values)  # type: ignore[arg-type]
+    return Sensor(**values)

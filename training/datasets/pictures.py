@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +11,9 @@ from saccade.camera import simulate
 from saccade.camera.errors import SaccadeError, printable
 from saccade.camera.events import Packet
 from saccade.engines.clip.config import MEAN, STD
+from saccade.engines.images import fit_photo, open_photo
 from saccade.training.config import SimulationConfig
 from saccade.training.datasets.resize import pillow
-
-
-def _open_gray(path: Path) -> Any:
-    image = pillow()
-    try:
-        with image.open(path) as opened:
-            return opened.convert("L")
-    except (OSError, ValueError, SyntaxError, image.DecompressionBombError) as error:
-        raise SaccadeError(printable(f"{path}: no image that can be read ({error})")) from None
 
 
 def read_photo(path: Path, size: int) -> NDArray[np.float32]:
@@ -34,12 +25,8 @@ def read_photo(path: Path, size: int) -> NDArray[np.float32]:
     Raises:
         SaccadeError: it is no image.
     """
-    photo = _open_gray(path)
-    scale = size / min(photo.size)
-    width, height = (max(size, int(side * scale)) for side in photo.size)
-    photo = photo.resize((width, height), pillow().Resampling.BICUBIC)
-    left, top = round((width - size) / 2), round((height - size) / 2)
-    gray = np.asarray(photo.crop((left, top, left + size, top + size)), np.float32) / 255
+    image = pillow()
+    gray = fit_photo(image, open_photo(image, path, "L"), size)
     mean, std = (np.array(v, np.float32).reshape(3, 1, 1) for v in (MEAN, STD))
     ready: NDArray[np.float32] = np.divide(gray[None] - mean, std)
     return ready
@@ -70,7 +57,7 @@ def simulated_events(path: Path, config: SimulationConfig, seed: int, *, trainin
         motion = simulate.random_walk(config.duration_us, speed, seed)
     else:
         motion = simulate.saccades(config.duration_us, length)
-    gray = np.asarray(_open_gray(path))
+    gray = np.asarray(open_photo(pillow(), path, "L"))
     packets = list(simulate.simulate_image(gray, motion, sensor, seed=seed))
     if not packets:
         what = "gives no event: it is of one colour, or too faint for the threshold"
