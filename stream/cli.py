@@ -182,7 +182,7 @@ def run(
     sensor: SensorText = None,
 ) -> None:
     """Label a recording or a live source, and publish the labels."""
-    from saccade.stream.run import RunOptions, run_source
+    from saccade.stream.run import SWITCH_S, RunOptions, run_source
     from saccade.stream.run_cameras import check_streams, run_cameras
 
     check_streams(stream or (), len(sources))
@@ -233,6 +233,7 @@ def run(
         video_threshold=video_threshold,
         sensor=sensor,
     )
+    sys.setswitchinterval(SWITCH_S)
     several = len(sources) > 1
     dropped = run_cameras(options, sources, stream or ()) if several else run_source(options)
     if dropped and fail_on_drop:

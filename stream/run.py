@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -98,7 +97,6 @@ def run_source(options: RunOptions) -> int:
             be recorded could not be; then every slice was published and the summary shown.
         KeyboardInterrupt: a signal before the first slice, or a second one.
     """
-    sys.setswitchinterval(SWITCH_S)
     mask = None if options.hot_pixels == LEARN else options.hot_pixels
     refuse_overwriting(options.source, options.labels, options.out, options.summary, mask)
     if options.record_folder is not None and options.control is None:
