@@ -21,11 +21,9 @@ from saccade.camera.simulate import (
     Simulator,
     log_intensity,
     random_walk,
-    rotation,
     saccades,
     simulate_frames,
     simulate_image,
-    zoom,
 )
 
 CLEAN = Sensor(64, 48, 0.2, 0.2, 0.0, 0, 0.0, 0.0)
@@ -150,25 +148,6 @@ def test_what_comes_and_goes_is_as_often_on_as_off_and_thresholds_tilt_it():
     assert shares[1] > 0.55
 
 
-def test_a_zoom_fires_more_outside_and_a_rotation_follows_its_circle():
-    rng = np.random.default_rng(1)
-    image = rng.random((120, 160))
-    sensor = Sensor(160, 120, 0.2, 0.2, 0.0, 0, 0.0, 0.0)
-    for path in (zoom(100_000, 1.1), rotation(100_000, 0.1)):
-        packets = list(simulate_image(image, path, sensor, seed=1, fit=1.2))
-        x, y = (np.concatenate([getattr(p, k) for p in packets]) for k in ("x", "y"))
-        counts = np.zeros((120, 160))
-        np.add.at(counts, (y, x), 1)
-        middle, whole = counts[50:70, 70:90].mean(), counts.mean()
-        assert 0 < middle < 0.5 * whole
-    dot = np.zeros((121, 121))
-    dot[58:63, 98:103] = 1.0  # 40 pixels to the right of the centre
-    quarter = rotation(100_000, math.pi / 2)
-    sensor = Sensor(121, 121, 0.2, 0.2, 0.0, 0, 0.0, 0.0)
-    last = list(simulate_image(dot, quarter, sensor, seed=1, fit=1.0))[-1]
-    assert abs(last.y.mean() - 100) < 3 and abs(last.x.mean() - 60) < 3  # now below: clockwise
-
-
 def test_frames_in_time_give_the_events_of_their_light():
     frames = [np.full((48, 64), value, np.uint8) for value in (20, 200)]
     packets = list(simulate_frames([(0, frames[0]), (33_333, frames[1])], CLEAN, seed=1))
@@ -186,14 +165,6 @@ def test_light_that_no_image_has_is_refused():
     for wrong in (np.full((4, 4), np.inf), np.full((4, 4), -1.0)):
         with np.errstate(invalid="ignore"), pytest.raises(SaccadeError, match="image: values"):
             list(simulate_image(wrong, saccades(1000, 3), CLEAN, seed=1))
-
-
-def test_a_path_can_be_gone_again():
-    path = zoom(1000, 2.0, start_us=50).repeated(3)
-    assert (path.t_us[0], path.t_us[-1]) == (50, 3050)
-    assert path.pose(550).scale == pytest.approx(2.0)
-    assert path.pose(1550).scale == pytest.approx(2.0)
-    assert path.pose(1050) == (0.0, 0.0, 1.0, 0.0)
 
 
 # Pixels begin anywhere in their dead zone (-threshold_off, threshold_on), so a rise by C gives
@@ -268,13 +239,6 @@ def test_the_refractory_period_silences_a_pixel():
     assert len(packet) == 64 * 48
 
 
-def test_paths_last_as_long_as_they_say():
-    for path in (saccades(300_000, 20, 50), random_walk(300_000, 100, seed=1, start_us=50)):
-        assert (path.t_us[0], path.t_us[-1]) == (50, 300_050)
-        assert np.all(np.diff(path.t_us) > 0)
-    assert saccades(300_000, 20).at(150_000) == pytest.approx((5.0, 0.0))
-
-
 @pytest.mark.parametrize("image", [np.zeros((0, 5)), np.zeros((4, 4, 3))])
 def test_an_image_that_is_none_is_refused(image):
     with pytest.raises(SaccadeError, match="image of shape"):
@@ -336,21 +300,6 @@ def test_a_leak_under_still_light_spreads_over_time():
     t = simulator.step(np.zeros((24, 32), np.float32), 100_000).t
     counts = np.histogram(t, 10, (0, 100_000))[0]
     np.testing.assert_allclose(counts[1:], 32 * 24, rtol=0.1)  # one event a pixel and 10 ms
-
-
-@pytest.mark.parametrize(
-    ("t", "x"),
-    [
-        ([0, 0], [0.0, 1.0]),
-        ([], []),
-        ([0, 5], [0.0]),
-        ([0, 5], [0.0, np.nan]),
-        ([-5, 5], [0.0, 0.0]),
-    ],
-)
-def test_a_path_that_leads_nowhere_is_refused(t, x):
-    with pytest.raises(SaccadeError, match="path: "):
-        Path(np.array(t, np.int64), np.array(x), np.array(x))
 
 
 def test_integers_that_are_no_bytes_are_no_image():
