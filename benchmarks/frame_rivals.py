@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-MEMORY_SLICES, EMPTY_FRAMES = 50, 200
+MEMORY_SLICES, MEMORY_PASSES, EMPTY_FRAMES = 50, 10, 200
 Done = tuple[int, int]  # events, frames
 Columns = tuple[Any, Any, Any]  # t, x, y
 
@@ -183,9 +183,9 @@ def memory_task(reader: str, path: str, window_us: int, sensor: Sensor) -> Calla
             count(*events)
 
     def work() -> Done:
-        for events in slices:
+        for events in slices * MEMORY_PASSES:
             add(events)
-        return n, len(slices)
+        return MEMORY_PASSES * n, MEMORY_PASSES * len(slices)
 
     return work
 

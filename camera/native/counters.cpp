@@ -11,6 +11,12 @@ std::vector<std::uint16_t> scale_map(int in, int out) {
   return map;
 }
 
+// Rows an even number of cache lines apart would share few of the cache's sets.
+std::size_t odd_lines(std::size_t counters) {
+  constexpr std::size_t kLine = 64 / sizeof(std::uint16_t);
+  return ((counters + kLine - 1) / kLine | 1) * kLine;
+}
+
 bool all_below(const std::uint16_t* values, std::size_t n, int limit) {
   std::uint16_t most = 0;
   for (std::size_t i = 0; i < n; ++i) most = std::max(most, values[i]);
@@ -25,7 +31,7 @@ Counters::Counters(int width, int height, int size, Counting counting)
       rows_(counting == Counting::kSensor ? height : size),
       columns_(counting == Counting::kSensor ? width : size),
       scaled_(counting == Counting::kEncoder),
-      stride_(static_cast<std::size_t>(columns_) + kPadding),
+      stride_(odd_lines(static_cast<std::size_t>(columns_) + kPadding)),
       counts_(2 * static_cast<std::size_t>(rows_) * stride_),
       touched_(static_cast<std::size_t>(rows_)),
       x_map_(scale_map(width, columns_)),

@@ -112,7 +112,12 @@ class Counters::Adder {
     return row_at_[y] + on * stride_ + x_map_[x];
   }
 
-  void one_at(std::uint32_t place) { some_at(place, 1); }
+  void one_at(std::uint32_t place) {
+    if (__builtin_expect(++counts_[place] == 0, 0)) {  // a wrap costs less to see than a sum
+      counts_[place] = 0xffff;
+      ++saturated_;
+    }
+  }
   // n events of one counter; its row is to be touched.
   void some_at(std::uint32_t place, std::uint32_t n) {
     std::uint32_t sum = counts_[place] + n;

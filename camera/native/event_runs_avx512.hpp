@@ -6,14 +6,16 @@
 
 namespace saccade {
 
-// Neighbours in a stream often share a counter, and each addition would wait for the one before:
-// those of one counter in a row are added as one number. They are listed first, for the end of a
-// short loop would be mispredicted. One at a time; needs takes_sixteens() of the counters.
+// Their counters are listed first, for the end of a short loop would be mispredicted. Where many
+// pixels share a counter, so do neighbours in a stream, and each addition would wait for the one
+// before: those of one counter in a row are added as one number there. One at a time; needs
+// takes_sixteens() of the counters.
 class EventRuns {
  public:
   SACCADE_AVX512 explicit EventRuns(Counters& to)
       : adder_(to),
         scaled_(to.scaled()),
+        merges_(to.width() > 2 * to.columns()),
         factors_(both(to.x_factor16(), to.y_factor16())),
         weights_(both(1, 2 * to.stride())),
         stride_(_mm512_set1_epi32(static_cast<int>(to.stride()))),
@@ -28,7 +30,7 @@ class EventRuns {
   // Sixteen events inside the sensor, and which of them are ON.
   SACCADE_AVX512 void add(__m512i xy, __mmask16 on) {
     const __m512i cell = cells(xy), row = _mm512_srli_epi32(cell, 16), place = places(cell, on);
-    list(place, 0xffff, _mm512_alignr_epi32(place, none(), 15));
+    merges_ ? list_runs(place, 0xffff) : list(place, 16);
     list_rows(row, 0xffff);
     last_row_ = row;
   }
@@ -37,7 +39,7 @@ class EventRuns {
     const auto valid = static_cast<__mmask16>((1u << n) - 1);
     const __m512i cell = cells(xy), row = _mm512_srli_epi32(cell, 16);
     const __m512i place = _mm512_mask_mov_epi32(none(), valid, places(cell, on));
-    list(place, valid, _mm512_alignr_epi32(place, none(), 15));
+    merges_ ? list_runs(place, valid) : list(place, n);
     list_rows(row, valid);
     last_row_ = none();
   }
@@ -45,7 +47,7 @@ class EventRuns {
   Counters::Adder& adder() { return adder_; }
 
  private:
-  static constexpr unsigned kMany = 512;
+  static constexpr unsigned kMany = 1024;
 
   SACCADE_AVX512 static __m512i none() { return _mm512_set1_epi32(-1); }
 
@@ -57,8 +59,14 @@ class EventRuns {
     return _mm512_mask_add_epi32(off, on, off, stride_);
   }
 
-  // `before`: the places, one lane on.
-  SACCADE_AVX512 void list(__m512i place, __mmask16 valid, __m512i before) {
+  SACCADE_AVX512 void list(__m512i place, unsigned n) {
+    _mm512_storeu_si512(at_ + size_, place);
+    size_ += n;
+    if (size_ > kMany) flush();
+  }
+
+  SACCADE_AVX512 void list_runs(__m512i place, __mmask16 valid) {
+    const __m512i before = _mm512_alignr_epi32(place, none(), 15);
     const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
     const __m512i end = _mm512_set1_epi32(16);
     // Lanes behind the last event are one more run, which is not listed but ends the one before.
@@ -80,15 +88,19 @@ class EventRuns {
 
   SACCADE_AVX512 void flush() {
     for (unsigned i = 0; i < n_rows_; ++i) adder_.touch(rows_[i]);
-    for (unsigned i = 0; i < size_; ++i) adder_.some_at(at_[i], n_[i]);
+    if (merges_) {
+      for (unsigned i = 0; i < size_; ++i) adder_.some_at(at_[i], n_[i]);
+    } else {
+      for (unsigned i = 0; i < size_; ++i) adder_.one_at(at_[i]);
+    }
     size_ = n_rows_ = 0;
   }
 
   Counters::Adder adder_;
-  bool scaled_;
+  bool scaled_, merges_;
   __m512i factors_, weights_, stride_, last_row_;
   unsigned size_ = 0, n_rows_ = 0;
-  std::uint32_t at_[kMany + 32], n_[kMany + 32];  // counters, and how many events of each
+  std::uint32_t at_[kMany + 32], n_[kMany + 32];  // counters, and how many events if merged
   std::uint32_t rows_[kMany + 32];                // that they lie in
 };
 
