@@ -706,8 +706,8 @@ class Aedat4BatchDecoder:
         ValueError where a packet is not whole.
         """
 
-    def open(self, payload: _Bytes) -> None:
-        """Takes one packet that is unfolded already; raises ValueError where it is damaged."""
+    def add(self, payload: _Bytes) -> None:
+        """Takes one more packet, unfolded already; raises ValueError where it is damaged."""
 
     def events(self) -> tuple[_Columns, dict[str, int]]:
         """The events of what was taken, and dropped: out_of_bounds, negative_time."""
@@ -718,8 +718,8 @@ class Aedat4BatchDecoder:
     def take_dropped(self) -> dict[str, int]:
         """What `count` left out since it was last asked."""
 
-    def close(self) -> None:
-        """Lets go of the bytes that were taken."""
+    def clear(self) -> None:
+        """Lets go of what was taken."""
 
 class _Encoder:
     """Events to words, in their order; times are written from `origin_us` on. One thread at a time.

@@ -132,10 +132,10 @@ class Aedat4Recording(FileRecording):
                 if isinstance(unfolded, Damaged):
                     raise self._damaged_packet(unfolded) from unfolded.error
                 before, dropped = slices.events, dict[str, int]()
-                if unfolded.decoder is not None:
-                    while not unfolded.decoder.count(slices):
+                if unfolded.work is not None:
+                    while not unfolded.work.decoder.count(slices):
                         yield
-                    dropped = unfolded.decoder.take_dropped()
+                    dropped = unfolded.work.decoder.take_dropped()
                 if slices.due:
                     yield
                 self._count(unfolded.end, unfolded.others, slices.events - before, dropped)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import struct
 from collections.abc import Callable, Generator, Iterator
@@ -15,7 +16,13 @@ from saccade.camera.events import Packet
 from saccade.camera.formats.file import RecordingFile, read_buffer
 from saccade.camera.formats.readahead import default_threads, map_ahead
 from saccade.camera.formats.stream import CHUNK_EVENTS
-from saccade.camera.formats.unpack import PACKET_LIMIT, Compression, TooLargeError, unpack
+from saccade.camera.formats.unpack import (
+    PACKET_LIMIT,
+    Compression,
+    TooLargeError,
+    unpack,
+    unpack_into,
+)
 
 _T = TypeVar("_T")
 
@@ -28,6 +35,7 @@ _UNFOLDED = 2 << 20
 #: A smaller file is read before a thread is up; and what need not be unfolded takes as long to
 #: hand over as to decode.
 _WORTH_THREADS = 1 << 20
+_NO_ROOM = memoryview(b"")
 _NO_EVENTS = Packet(np.empty(0, "u8"), np.empty(0, "u2"), np.empty(0, "u2"), np.empty(0, "?"))
 
 
@@ -77,13 +85,20 @@ class SpanReader:
         return _native.whole_aedat4_packets(data, self._streams, self._wanted, PACKET_LIMIT)
 
 
+class Workspace(NamedTuple):
+    """A decoder, and room for what it does not unfold itself."""
+
+    decoder: _native.Aedat4BatchDecoder
+    room: memoryview  # of fresh memory for each packet, the pages alone would cost a third
+
+
 class Unfolded(NamedTuple):
     """Some packets, ready for their events to be read."""
 
     end: int  # byte offset in the file behind them
     others: int  # packets of other streams among them
-    decoder: _native.Aedat4BatchDecoder | None  # None: they are all of other streams
-    reused: bool = False  # whether the decoder's memory is kept
+    work: Workspace | None  # None: they are all of other streams
+    reused: bool = False  # whether its memory is kept
 
 
 class Decoded(NamedTuple):
@@ -108,7 +123,7 @@ class EventsDecoder:
     def __init__(self, stream: int, width: int, height: int, compression: Compression) -> None:
         self._stream, self._geometry = stream, (width, height)
         self._compression: Compression = compression
-        self._idle: list[_native.Aedat4BatchDecoder] = []
+        self._idle: list[Workspace] = []
 
     def threads(self, size: int) -> int:
         """How many threads are worth their while for packets of `size` bytes."""
@@ -117,7 +132,7 @@ class EventsDecoder:
     @staticmethod
     def spans_in_use(threads: int) -> int:
         """How many spans `decode` and `unfold` need the data of at a time."""
-        return 1 if threads <= 1 else threads + 2
+        return 1 if threads <= 1 else threads + 2  # one is consumed, and one waits
 
     def decode(self, spans: Iterator[Span], threads: int) -> Generator[Decoded | Damaged]:
         """The packets' events, in their order, up to the first packet that is damaged."""
@@ -129,9 +144,9 @@ class EventsDecoder:
 
     def give_back(self, unfolded: Unfolded) -> None:
         """Lets its memory be used again, which is not that of a large packet."""
-        if unfolded.decoder is not None and unfolded.reused:
-            unfolded.decoder.close()
-            self._idle.append(unfolded.decoder)
+        if unfolded.work is not None and unfolded.reused:
+            unfolded.work.decoder.clear()
+            self._idle.append(unfolded.work)
 
     def _pass_over(
         self, spans: Iterator[Span], threads: int, work: Callable[[Unfolded], _T]
@@ -141,7 +156,7 @@ class EventsDecoder:
             end = found[-1].end if found and isinstance(found[-1], Unfolded) else span.offset
             return span, end, [f if isinstance(f, Damaged) else work(f) for f in found]
 
-        with closing(map_ahead(ahead, spans, threads, threads + 1)) as results:
+        with closing(map_ahead(ahead, spans, threads, self.spans_in_use(threads))) as results:
             for span, done, found in results:
                 found.reverse()
                 while found:
@@ -165,56 +180,65 @@ class EventsDecoder:
         if span.data is None:
             return [Unfolded(span.end, 1, None)]
         data = span.data[offset - span.offset :]
-        if self._compression == "zstd":
-            return list(self._unpack_each(data, offset, first_limit))
         reused = first_limit == _UNFOLDED
-        decoder = self._idle.pop() if self._idle and reused else self._new_decoder()
-        taken, others, damage = decoder.unfold(data, _UNFOLDED, first_limit)
+        work = self._workspace(reused)
+        if self._compression == "zstd":
+            taken, others, damage = self._unpack_each(work, data, first_limit)
+        else:
+            taken, others, what = work.decoder.unfold(data, _UNFOLDED, first_limit)
+            damage = None if what is None else ValueError(what)
         found: list[Unfolded | Damaged] = []
         if taken:
-            found.append(Unfolded(offset + taken, others, decoder, reused))
+            found.append(Unfolded(offset + taken, others, work, reused))
         if damage is not None:
-            found.append(Damaged(offset + taken, ValueError(damage)))
+            found.append(Damaged(offset + taken, damage))
         return found
 
     def _unpack_each(
-        self, data: memoryview, offset: int, limit: int
-    ) -> Iterator[Unfolded | Damaged]:
-        at = 0
+        self, work: Workspace, data: memoryview, limit: int
+    ) -> tuple[int, int, ValueError | None]:
+        """As the decoder unfolds packets of another compression."""
+        at = others = 0
+        room = work.room
         while at < len(data):
             stream, size = PACKET_HEADER.unpack_from(data, at)
-            first, at = at, at + PACKET_HEADER.size + size
-            if stream != self._stream:
-                yield Unfolded(offset + at, 1, None)
-                continue
-            try:
-                payload = unpack(data[at - size : at], "zstd", limit)
-                decoder = self._new_decoder()
-                decoder.open(payload)
-            except TooLargeError:
-                return
-            except ValueError as error:
-                yield Damaged(offset + first, error)
-                return
-            limit = max(0, min(limit, _UNFOLDED) - len(payload))
-            del payload  # a large one must be gone when the next one is unpacked
-            yield Unfolded(offset + at, 0, decoder)
-            del decoder
+            start = at + PACKET_HEADER.size
+            if stream == self._stream:
+                try:
+                    packet = data[start : start + size]
+                    n = unpack_into(packet, room[:limit])
+                    payload = unpack(packet, "zstd", limit) if n is None else room[:n]
+                    work.decoder.add(payload)
+                except TooLargeError:
+                    break
+                except ValueError as error:
+                    return at, others, error
+                limit = max(0, min(limit, _UNFOLDED) - len(payload))
+                room = room[n or 0 :]
+                del payload  # a large one must be gone when the next one is unpacked
+            else:
+                others += 1
+            at = start + size
+        return at, others, None
 
     def _large(self, span: Span, offset: int) -> list[Unfolded | Damaged]:
         """As `_unfold`, in memory that is not kept."""
         return self._unfold(span, offset, PACKET_LIMIT) or [Damaged(offset, TooLargeError())]
 
     def _decode(self, unfolded: Unfolded) -> Decoded:
-        end, others, decoder, _ = unfolded
-        if decoder is None:
-            return Decoded(end, others, _NO_EVENTS, {})
-        columns, dropped = decoder.events()
+        if unfolded.work is None:
+            return Decoded(unfolded.end, unfolded.others, _NO_EVENTS, {})
+        columns, dropped = unfolded.work.decoder.events()
         self.give_back(unfolded)
-        return Decoded(end, others, Packet(*columns), dropped)
+        return Decoded(unfolded.end, unfolded.others, Packet(*columns), dropped)
 
-    def _new_decoder(self) -> _native.Aedat4BatchDecoder:
-        return _native.Aedat4BatchDecoder(self._stream, self._compression == "lz4", *self._geometry)
+    def _workspace(self, reused: bool) -> Workspace:
+        if reused:
+            with contextlib.suppress(IndexError):  # another thread may take the last one
+                return self._idle.pop()
+        lz4, zstd = self._compression == "lz4", self._compression == "zstd"
+        decoder = _native.Aedat4BatchDecoder(self._stream, lz4, *self._geometry)
+        return Workspace(decoder, read_buffer(_UNFOLDED) if zstd and reused else _NO_ROOM)
 
 
 def parts(packet: Packet) -> Iterator[Packet]:

@@ -21,7 +21,7 @@ def read_buffer(size: int) -> memoryview:
 
 
 class RecordingFile:
-    """A regular file read at any offset, so that several passes do not disturb each other."""
+    """A regular file read at any offset: passes, and their threads, do not disturb each other."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -50,9 +50,9 @@ class RecordingFile:
         """Up to `size` bytes at `offset`: fewer only at the end of the file."""
         parts: list[bytes] = []
         try:
-            self._file.seek(offset)
-            while size > 0 and (part := self._file.read(size)):
+            while size > 0 and (part := os.pread(self._file.fileno(), size, offset)):
                 parts.append(part)
+                offset += len(part)
                 size -= len(part)
         except OSError as error:
             what = f"reading failed ({error.strerror})"
@@ -66,8 +66,8 @@ class RecordingFile:
         """
         size = 0
         try:
-            self._file.seek(offset)
-            while size < len(buffer) and (n := self._file.readinto(buffer[size:])):
+            file = self._file.fileno()
+            while size < len(buffer) and (n := os.preadv(file, [buffer[size:]], offset + size)):
                 size += n
         except OSError as error:
             what = f"reading failed ({error.strerror})"

@@ -69,6 +69,22 @@ def unpack(
     return data
 
 
+def unpack_into(data: bytes | memoryview, room: memoryview) -> int | None:
+    """The content of one zstd packet, in memory that is there already; its bytes.
+
+    None where this is no whole frame of a stated size, or it needs more room: `unpack` tells.
+    """
+    try:
+        stated = zstandard.frame_content_size(data)
+        if not 0 <= stated <= len(room):
+            return None
+        with _decompressors.whole.stream_reader(data, read_across_frames=True) as reader:
+            whole = reader.readinto(room[:stated]) == stated and not reader.read(1)
+            return stated if whole else None
+    except zstandard.ZstdError:
+        return None
+
+
 def pack(data: bytes, compression: Compression) -> bytes:
     """One frame holding `data`; the inverse of `unpack`."""
     if compression == "lz4":

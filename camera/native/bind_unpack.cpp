@@ -37,14 +37,14 @@ class BatchDecoder {
       nb::gil_scoped_release unlocked;
       out = decoder_.unfold(bytes.data(), bytes.size(), limit, first_limit);
     }
-    held_ = std::move(bytes);
+    held_.assign(1, std::move(bytes));
     return nb::make_tuple(out.taken, out.others,
                           out.damage.empty() ? nb::none() : nb::cast(out.damage));
   }
 
-  void open(Bytes payload) {
-    decoder_.open(payload.data(), payload.size());
-    held_ = std::move(payload);
+  void add(Bytes payload) {
+    decoder_.add(payload.data(), payload.size());
+    held_.push_back(std::move(payload));
   }
 
   nb::tuple events() const {
@@ -65,7 +65,10 @@ class BatchDecoder {
 
   nb::dict dropped() { return to_dict(decoder_.dropped()); }
 
-  void close() { held_ = Bytes(); }
+  void clear() {
+    decoder_.clear();
+    held_.clear();
+  }
 
  private:
   static nb::dict to_dict(const saccade::Aedat4Dropped& dropped) {
@@ -76,7 +79,7 @@ class BatchDecoder {
   }
 
   saccade::Aedat4BatchDecoder decoder_;
-  Bytes held_;  // what the decoder reads from
+  std::vector<Bytes> held_;  // what the decoder reads from
 };
 
 std::size_t whole_packets(const Bytes& bytes, const std::vector<std::int32_t>& streams,
@@ -94,9 +97,9 @@ void bind_unpack(nb::module_& m) {
       .def(nb::init<std::int32_t, bool, std::uint32_t, std::uint32_t>(), "stream"_a, "lz4"_a,
            "width"_a, "height"_a)
       .def("unfold", &BatchDecoder::unfold, "data"_a.noconvert(), "limit"_a, "first_limit"_a)
-      .def("open", &BatchDecoder::open, "payload"_a.noconvert())
+      .def("add", &BatchDecoder::add, "payload"_a.noconvert())
       .def("events", &BatchDecoder::events)
       .def("count", &BatchDecoder::count, "slices"_a)
       .def("take_dropped", &BatchDecoder::dropped)
-      .def("close", &BatchDecoder::close);
+      .def("clear", &BatchDecoder::clear);
 }

@@ -44,15 +44,14 @@ std::size_t whole_aedat4_packets(const std::uint8_t* bytes, std::size_t n_bytes,
   return at;
 }
 
-void Aedat4BatchDecoder::begin(const std::uint8_t* base) {
-  base_ = base;
+void Aedat4BatchDecoder::clear() {
   records_.clear();
   content_.size = unfolded_ = n_events_ = part_ = counted_ = 0;
 }
 
 Aedat4Batch Aedat4BatchDecoder::unfold(const std::uint8_t* bytes, std::size_t n_bytes,
                                        std::size_t limit, std::size_t first_limit) {
-  begin(lz4_ ? nullptr : bytes);
+  clear();
   Aedat4Batch out;
   while (out.taken < n_bytes) {
     const std::size_t at = out.taken, payload = at + kAedat4PacketHeader;
@@ -65,7 +64,7 @@ Aedat4Batch Aedat4BatchDecoder::unfold(const std::uint8_t* bytes, std::size_t n_
     } else {
       try {
         const std::size_t most = records_.empty() ? first_limit : limit;
-        if (!take(bytes + payload, size, payload, most)) break;
+        if (!take(bytes + payload, size, most)) break;
       } catch (const std::invalid_argument& error) {
         out.damage = error.what();
         break;
@@ -76,50 +75,44 @@ Aedat4Batch Aedat4BatchDecoder::unfold(const std::uint8_t* bytes, std::size_t n_
   return out;
 }
 
-void Aedat4BatchDecoder::open(const std::uint8_t* payload, std::size_t n_bytes) {
-  begin(payload);
+void Aedat4BatchDecoder::add(const std::uint8_t* payload, std::size_t n_bytes) {
   const auto [first, n] = aedat4_records(payload, n_bytes);
-  n_events_ = n;
-  if (n > 0) records_.push_back({static_cast<std::size_t>(first - payload), n});
+  n_events_ += n;
+  records_.push_back({payload, n == 0 ? 0 : static_cast<std::size_t>(first - payload), n});
 }
 
 // False where the packet goes beyond the limit.
-bool Aedat4BatchDecoder::take(const std::uint8_t* packet, std::size_t size, std::size_t at,
-                              std::size_t limit) {
-  const std::size_t start = content_.size;
-  std::size_t n_bytes = size;
-  if (lz4_) {
-    if (start > limit || !unpack_lz4_after(packet, size, limit - start, content_)) return false;
-    packet = content_.data() + start;
-    n_bytes = content_.size - start;
-    at = start;
-  } else if (unfolded_ + size > limit) {
-    return false;
+bool Aedat4BatchDecoder::take(const std::uint8_t* packet, std::size_t size, std::size_t limit) {
+  if (!lz4_) {
+    if (unfolded_ + size > limit) return false;
+    unfolded_ += size;
+    add(packet, size);
+    return true;
   }
-  const auto [first, n] = aedat4_records(packet, n_bytes);
-  unfolded_ += n_bytes;
+  const std::size_t from = content_.size;
+  if (from > limit || !unpack_lz4_after(packet, size, limit - from, content_)) return false;
+  const std::uint8_t* const content = content_.data() + from;
+  const auto [first, n] = aedat4_records(content, content_.size - from);
   n_events_ += n;
-  records_.push_back({n == 0 ? 0 : at + static_cast<std::size_t>(first - packet), n});
+  records_.push_back({nullptr, n == 0 ? 0 : from + static_cast<std::size_t>(first - content), n});
   return true;
 }
 
 // Columns need room for all, and only now is it known how many there are.
 Aedat4Events Aedat4BatchDecoder::events() const {
   Aedat4Events out{EventColumns(n_events_)};
-  const std::uint8_t* const base = base_ ? base_ : content_.data();
   for (const Records& part : records_) {
-    read_aedat4_records(base + part.first, part.n, width_, height_, out);
+    read_aedat4_records(start(part), part.n, width_, height_, out);
   }
   return out;
 }
 
 bool Aedat4BatchDecoder::count(SliceCounter& to) {
-  const std::uint8_t* const base = base_ ? base_ : content_.data();
   for (; part_ < records_.size(); ++part_, counted_ = 0) {
     const Records& part = records_[part_];
     while (counted_ < part.n) {
       if (to.due()) return false;
-      counted_ += count_some(base + part.first + counted_ * kAedat4Event, part.n - counted_, to);
+      counted_ += count_some(start(part) + counted_ * kAedat4Event, part.n - counted_, to);
     }
   }
   return true;

@@ -39,8 +39,11 @@ class Aedat4BatchDecoder {
   // std::invalid_argument where one is not whole. The bytes must stay while their events are read.
   Aedat4Batch unfold(const std::uint8_t* bytes, std::size_t n_bytes, std::size_t limit,
                      std::size_t first_limit);
-  // Takes what one packet unfolds to. Throws std::invalid_argument where it is damaged.
-  void open(const std::uint8_t* payload, std::size_t n_bytes);
+  // Takes what one more packet unfolds to. Throws std::invalid_argument where it is damaged. The
+  // bytes must stay, too.
+  void add(const std::uint8_t* payload, std::size_t n_bytes);
+  // Lets go of what was taken.
+  void clear();
 
   std::uint32_t width() const { return width_; }
   std::uint32_t height() const { return height_; }
@@ -54,18 +57,20 @@ class Aedat4BatchDecoder {
 
  private:
   struct Records {
-    std::size_t first, n;  // where behind base_, and how many
+    const std::uint8_t* packet;  // nullptr: it lies in content_, which moves as it grows
+    std::size_t first, n;        // where behind that, and how many
   };
 
-  void begin(const std::uint8_t* base);
-  bool take(const std::uint8_t* packet, std::size_t size, std::size_t at, std::size_t limit);
+  bool take(const std::uint8_t* packet, std::size_t size, std::size_t limit);
+  const std::uint8_t* start(const Records& part) const {
+    return (part.packet ? part.packet : content_.data()) + part.first;
+  }
   std::size_t count_some(const std::uint8_t* records, std::size_t n, SliceCounter& to);
 
   std::int32_t stream_;
   bool lz4_;
   std::uint32_t width_, height_;
   Unfolded content_;
-  const std::uint8_t* base_ = nullptr;  // of packets that lie there unfolded; nullptr: content_
   std::vector<Records> records_;
   std::size_t unfolded_ = 0, n_events_ = 0;
   std::size_t part_ = 0, counted_ = 0;  // where count() goes on: in which records, and of them
