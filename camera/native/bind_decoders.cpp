@@ -70,6 +70,7 @@ void bind_decoders(nb::module_& m) {
                                                                    "height"_a)
       .def("count", &count<saccade::Evt3Decoder>, "data"_a.noconvert(), "slices"_a)
       .def_prop_ro("triggers", &triggers<saccade::Evt3Decoder>)
+      .def("copy", [](const saccade::Evt3Decoder& d) { return saccade::Evt3Decoder(d); })
       .def_prop_ro("state", [](const saccade::Evt3Decoder& d) -> nb::object {
         const auto s = d.state();
         if (!s) return nb::none();

@@ -1,4 +1,4 @@
-"""The EVT3 words of a camera: decoded as they arrive, and handed on so that they can be copied."""
+"""The EVT3 words of a camera: read in order as they arrive, and kept so that they can be copied."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 
 from saccade.camera import _native
-from saccade.camera.events import Packet
-from saccade.camera.formats.evt3_words import Evt3State, Resync
+from saccade.camera.formats.evt3_words import Resync
 from saccade.camera.sources.base import LivePacket
+from saccade.camera.sources.contents import Evt3Words
 
 
 class Evt3Stream:
@@ -25,6 +25,7 @@ class Evt3Stream:
         self._before: dict[str, int] = {}  # dropped until the last restart
         self._after_loss = 0
         self._decoder = _native.Evt3Decoder(width, height)
+        self._last: LivePacket | None = None
         self.lose()
 
     @property
@@ -39,6 +40,7 @@ class Evt3Stream:
 
     def restart(self) -> None:
         """The camera was opened again: its clock begins anew."""
+        self._read_last()
         self._before = self.dropped
         self._decoder = _native.Evt3Decoder(*self._size)
         self.lose()
@@ -64,9 +66,9 @@ class Evt3Stream:
         raw = parts[0] if len(parts) == 1 else b"".join(parts)
         if not len(raw):
             return None
-        before = self._state()
-        events = Packet(*self._decoder.decode(raw))
-        return LivePacket(events, received_ns, raw, "evt3", before, self._state())
+        self._read_last()
+        self._last = LivePacket(Evt3Words(self._decoder, raw), received_ns)
+        return self._last
 
     def _readable(self, data: memoryview) -> bytes | memoryview:
         """Whole words, without those that lack others."""
@@ -83,6 +85,8 @@ class Evt3Stream:
             self._resync = None
         return kept
 
-    def _state(self) -> Evt3State | None:
-        state = self._decoder.state
-        return None if state is None else Evt3State(*state)
+    def _read_last(self) -> None:
+        """The decoder has read all that came: one who did not look at a packet may do so later."""
+        if self._last is not None and not self._last.is_read:
+            _ = self._last.events
+        self._last = None

@@ -111,7 +111,7 @@ class PropheseeSource:
                 packet = self._words.packet(*found) if found is not None else None
                 if packet is not None:
                     yield packet
-                    given = time.monotonic() if len(packet.events) else given
+                    given = time.monotonic() if packet.n_events else given
                 if time.monotonic() - given >= timeout_s:
                     yield None
                     given = time.monotonic()
