@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from saccade.camera import _native
-from saccade.camera.formats.evt3_words import Resync
+from saccade.camera.formats.evt3_words import NO_BASE, Resync
 from saccade.camera.sources.base import LivePacket
 from saccade.camera.sources.contents import Evt3Words
 
@@ -48,6 +48,7 @@ class Evt3Stream:
     def lose(self) -> None:
         """Bytes are missing before what comes next."""
         self._odd = b""  # a half word
+        self._no_base = False  # the words before the next packet left none
         self._resync: Resync | None = Resync()
 
     def packet(
@@ -58,6 +59,9 @@ class Evt3Stream:
         Args:
             losses: where in `data` bytes are missing, rising.
         """
+        self._read_last()
+        if self._no_base:
+            self._forget_base()
         view, parts = memoryview(data), list[bytes | memoryview]()
         for begin, end in pairwise((0, *losses, len(data))):
             if parts:
@@ -66,7 +70,6 @@ class Evt3Stream:
         raw = parts[0] if len(parts) == 1 else b"".join(parts)
         if not len(raw):
             return None
-        self._read_last()
         self._last = LivePacket(Evt3Words(self._decoder, raw), received_ns)
         return self._last
 
@@ -82,8 +85,15 @@ class Evt3Stream:
         kept = self._resync.feed(np.frombuffer(data, "<u2")).tobytes()
         self._after_loss += self._resync.left_out - before
         if self._resync.done:
-            self._resync = None
+            self._no_base, self._resync = self._resync.needs_no_base, None
         return kept
+
+    def _forget_base(self) -> None:
+        """That of before a loss is of no vector behind it."""
+        self._no_base = False
+        state = self._decoder.state
+        if state is not None and state[3] >= 0:
+            self._decoder.decode(NO_BASE)
 
     def _read_last(self) -> None:
         """The decoder has read all that came: one who did not look at a packet may do so later."""
