@@ -546,6 +546,9 @@ class Evt2Decoder(_EvtDecoder):
 
     def __init__(self, width: int, height: int) -> None: ...
 
+def count_reserved_evt3(words: _Bytes) -> int:
+    """How many of the whole EVT3 words are of a type that no sensor sends."""
+
 class Evt3Decoder(_EvtDecoder):
     """Prophesee EVT3; x and y have 11 bits: a vector past x = 2047 is out of bounds for any width.
 

@@ -12,18 +12,26 @@ from saccade.camera.formats.evt3_words import NO_BASE, Resync
 from saccade.camera.sources.base import LivePacket
 from saccade.camera.sources.contents import Evt3Words
 
+#: A transfer is damaged where more than one word in 16, and two more, are of types that there are
+#: not: of random words it is one in three.
+_SPARED = 32
+
 
 class Evt3Stream:
     """Makes a `LivePacket` of each transfer; where bytes were lost, none gets a wrong time or row.
 
     One thread at a time.
+
+    Attributes:
+        damaged: transfers left out as a whole, for they hold what no sensor sends. Any word can be
+            read, and each of random ones would set the clock, the row or an event.
     """
 
     def __init__(self, width: int, height: int) -> None:
         """Of a sensor of so many pixels."""
         self._size = width, height
         self._before: dict[str, int] = {}  # dropped until the last restart
-        self._after_loss = 0
+        self._after_loss = self.damaged = 0
         self._decoder = _native.Evt3Decoder(width, height)
         self._last: LivePacket | None = None
         self.lose()
@@ -79,6 +87,11 @@ class Evt3Stream:
             whole = memoryview(self._odd + bytes(data))
             n = len(whole) // 2 * 2
             data, self._odd = whole[:n], bytes(whole[n:])
+        n_words = len(data) // 2
+        if 16 * _native.count_reserved_evt3(data) > n_words + _SPARED:
+            self.damaged += 1
+            self.lose()
+            return b""
         if self._resync is None:
             return data
         before = self._resync.left_out

@@ -72,7 +72,9 @@ class SimSource:
 
     @property
     def lost(self) -> dict[str, int]:
-        """Events that the camera could not send in time, or that the cable lost."""
+        """Events that the camera could not send in time or that the cable lost; damaged packets."""
+        if self._encoding == "evt3":
+            return {**self._lost, "damaged_packets": self._words.damaged}
         return dict(self._lost)
 
     @property

@@ -156,6 +156,7 @@ def test_what_the_driver_lost_is_counted_by_the_source(loaded):
     list(pipeline)
     assert settled(pipeline, capture).dropped["source"] == 7
     assert pipeline.summary.events_lost >= 7
+    assert "3 overflows" in Heartbeat(pipeline, time.monotonic())().notes[0]
 
 
 def test_filters_and_gaps_between_strides_are_accounted_for(loaded, patient):

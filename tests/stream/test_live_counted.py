@@ -66,8 +66,9 @@ class ByteSource(ScriptedSource):
                     assert found.events is not None
                 yield found
                 self.sent += found.n_events
-                if self._encoding == "evt3":
-                    self.dropped = self._stream.dropped
+            if self._encoding == "evt3":
+                self.dropped = self._stream.dropped
+                self.lost = {"damaged_packets": self._stream.damaged}
 
     def _read(self, data):
         if self._encoding == "evt3":
@@ -170,8 +171,14 @@ def test_frames_labels_and_accounts_are_the_same(loaded, encoding, seed, options
 
 
 def test_random_bytes_alone_are_the_same(loaded):
+    """Of the types that there are, for others are not read at all."""
     random = np.random.default_rng(1)
-    script = [random.bytes(int(random.integers(1, 3000))) for _ in range(60)]
+    types = np.array([0, 2, 3, 4, 5, 6, 7, 8, 10, 14, 15])
+    sizes = random.integers(1, 1500, 60).tolist()
+    script = [
+        (random.choice(types, n) << 12 | random.integers(0, 4096, n)).astype("<u2").tobytes()
+        for n in sizes
+    ]
     *words, _ = run(loaded, ByteSource(script, "evt3"), window="20ms")
     *kept, _ = run(loaded, ByteSource(script, "evt3"), window="20ms", **COLUMNS)
     assert words == kept
@@ -181,6 +188,27 @@ def test_what_needs_the_events_has_them(loaded):
     for options in ({"stride": "10ms", "window": "20ms"}, COLUMNS, {"count": 10, "stride": 5}):
         with Pipeline(Capture(ScriptedSource([])), model=loaded, **options) as pipeline:
             assert isinstance(pipeline._replay, LiveSlices)
+
+
+@pytest.mark.parametrize("encoding", SCRIPTS)
+@pytest.mark.parametrize("options", [{}, COLUMNS])
+def test_transfers_of_random_bytes_cost_no_event_of_others(loaded, encoding, options):
+    random = np.random.default_rng(0)
+    events, script, n = scene(20_000, 1), [], 0
+    for k, part in enumerate(events.split(200)):
+        words = _native.Evt3Encoder(SIZE[0], 0).encode(*contiguous(part))
+        # As cameras do, each transfer begins with its time, its row and a vector.
+        script.append(words.tobytes() if encoding == "evt3" else bytes(events_payload(part)))
+        if k % 5 == 4:
+            n += 1
+            script.append(random.bytes(len(script[-1]) + k % 2))
+    source = ByteSource(script, encoding)
+    said, (arrived, *_, losses), _, _ = run(loaded, source, window="5ms", **options)
+    assert losses == {"damaged_packets": n}
+    assert arrived == 20_000
+    windows = [window for window, *_ in said]
+    assert [begin for _, begin, *_ in windows] == [int(events.t[0]) + 5000 * k for k in range(40)]
+    assert sum(n_events for *_, n_events in windows) == 20_000
 
 
 @pytest.mark.parametrize("encoding", SCRIPTS)
