@@ -50,7 +50,7 @@ class Heartbeat:
             outage_s=outages.outage_s if outages else 0.0,
             notes=self._notes(),
             recording=recorder.text() if recorder else "",
-            delay_us=self._pipeline.latencies.last_us,
+            delay_us=self._pipeline.accounts.latencies.last_us,
             uptime_s=time.monotonic() - self._since,
             engine=self._pipeline.engine_note,
             frames=self._pipeline.frames_note,
