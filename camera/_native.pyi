@@ -497,6 +497,13 @@ class SliceCounter:
         its first event and of the one behind its last, restarts of the grid so far.
         """
 
+    def take_seen(self) -> tuple[int, int]:
+        """Times (us) of the first and the last event since it was asked; of one or more."""
+
+    @property
+    def on(self) -> int:
+        """ON events of the slice being filled, or due; of those that saturate a counter, 65,535."""
+
     @property
     def due(self) -> bool: ...
     @property
@@ -539,6 +546,9 @@ class Evt2Decoder(_EvtDecoder):
 
     def __init__(self, width: int, height: int) -> None: ...
 
+def count_reserved_evt3(words: _Bytes) -> int:
+    """How many of the whole EVT3 words are of a type that no sensor sends."""
+
 class Evt3Decoder(_EvtDecoder):
     """Prophesee EVT3; x and y have 11 bits: a vector past x = 2047 is out of bounds for any width.
 
@@ -554,6 +564,9 @@ class Evt3Decoder(_EvtDecoder):
         TIME_HIGH with its wraps, TIME_LOW, the row, x of the next vector's first bit (-1 before the
         first of either), and that vector's polarity.
         """
+
+    def copy(self) -> Evt3Decoder:
+        """Another in the same state, with the same counts."""
 
 class Aedat2Layout(enum.Enum):
     dvs128 = 0

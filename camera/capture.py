@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -28,26 +28,63 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """A packet in the ring: that of a `LivePacket`, and what the source had lost before it.
+    """A packet in the ring, and what the source had lost before it.
 
     Attributes:
+        arrived: its events, which one who asks for them decodes where they were counted before.
         refused: events so far that the driver lost or the decoder left out.
-        outages: how often the source was gone and came back until then, its clock from anywhere.
         losses: what else it lost so far, by class, such as transfers of unknown events.
+        outages: how often the source was gone and came back until then, its clock from anywhere.
         packet: as it came, bytes included; None where nobody keeps them (`Capture.keep_bytes`).
+        nbytes: that it held when it was put into the ring.
     """
 
-    events: Packet
-    received_ns: int
+    arrived: LivePacket
     refused: int
     losses: dict[str, int]
-    packet: LivePacket | None = None
-    outages: int = 0
+    outages: int
+    packet: LivePacket | None
+    nbytes: int
 
     @property
-    def raw(self) -> bytes | memoryview | None:
-        """Its bytes, where they are kept."""
-        return self.packet.raw if self.packet is not None else None
+    def events(self) -> Packet:
+        """Its events."""
+        return self.arrived.events
+
+    @property
+    def n_events(self) -> int:
+        """How many there are."""
+        return self.arrived.n_events
+
+    @property
+    def ends_us(self) -> tuple[int, int]:
+        """Times of the first and the last of them; there is one."""
+        return self.arrived.ends_us
+
+    @property
+    def received_ns(self) -> int:
+        """See `LivePacket`."""
+        return self.arrived.received_ns
+
+
+class Counter(Protocol):
+    """What counts events as they arrive, on the capture's thread."""
+
+    @property
+    def on(self) -> int:
+        """How many of those that were counted so far were ON; any thread."""
+        ...
+
+    def count(self, packet: LivePacket, outages: int, keep: bool) -> None:
+        """Counts a packet's events, after so many outages; notes the clock.
+
+        `keep`: its events are asked for afterwards, by others.
+        """
+        ...
+
+    def finish(self, error: BaseException | None) -> None:
+        """No packet follows, for the source has ended, by an error or without."""
+        ...
 
 
 class Capture:
@@ -57,10 +94,12 @@ class Capture:
         source: the source; closing it is the caller's.
         ring: where its packets are.
         clock: of the sensor.
-        events, on: events that arrived, and how many of them were ON.
+        events: those that arrived.
         error: what ended the source, once it has; None for its end or a stop.
         keep_bytes: whether the ring also holds the bytes that events came as.
         recorder: what writes them to a file meanwhile; None where nothing does.
+        counter: what counts events without columns, where somebody wants no more of them; the ring
+            is for others then, such as a recorder. Set before `start`.
     """
 
     def __init__(
@@ -82,11 +121,12 @@ class Capture:
         self.source = source
         self.ring: Ring[Captured] = Ring(ring_bytes)
         self.clock = SensorClock()
-        self.events = self.on = 0
+        self.events = self._on = 0
         self.error: BaseException | None = None
         self._outages = 0  # before the packet that came last
         self.keep_bytes = False
         self.recorder: Recorder | None = None
+        self.counter: Counter | None = None
         self._stop = threading.Event()
         self._last = math.inf  # when events came last, or when it was started
         self._thread = threading.Thread(target=self._run, name="saccade-capture", daemon=True)
@@ -106,6 +146,11 @@ class Capture:
         if self._thread.ident is not None:
             self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    @property
+    def on(self) -> int:
+        """How many of the events that arrived were ON."""
+        return self._on if self.counter is None else self.counter.on
 
     @property
     def quiet_s(self) -> float:
@@ -140,23 +185,31 @@ class Capture:
                     break
         except BaseException as error:  # carried to the readers, whatever it is
             self.error = error
-            self.ring.end(error)
-        else:
-            self.ring.end()
+        if self.counter is not None:
+            self.counter.finish(self.error)
+        self.ring.end(self.error)
 
     def _put(self, packet: LivePacket) -> None:
-        events = packet.events
         outages = self.outages
         if outages != self._outages:
             self._outages = outages
             self.clock.begin_anew()
-        if len(events):
-            self.clock.note(int(events.t[0]), int(events.t[-1]), packet.received_ns)
+        read, keep_bytes = self.ring.is_read, self.keep_bytes
+        if self.counter is not None:
+            self.counter.count(packet, outages, read)
+        else:
+            self._look_at(packet)
+            if not keep_bytes:
+                packet = LivePacket(packet.events, packet.received_ns)
+        if packet.n_events:
             self._last = time.monotonic()
-            self.events += len(events)
-            self.on += int(np.count_nonzero(events.on))
-        elif not self.keep_bytes:
-            return
-        kept = packet if self.keep_bytes else None
-        lost = self.refused, self.losses
-        self.ring.put(Captured(events, packet.received_ns, *lost, kept, outages))
+            self.events += packet.n_events
+        if read and (packet.n_events or keep_bytes):
+            kept = packet if keep_bytes else None
+            lost = self.refused, self.losses
+            self.ring.put(Captured(packet, *lost, outages, kept, packet.nbytes))
+
+    def _look_at(self, packet: LivePacket) -> None:
+        if packet.n_events:
+            self.clock.note(*packet.ends_us, packet.received_ns)
+            self._on += int(np.count_nonzero(packet.events.on))

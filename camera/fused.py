@@ -1,4 +1,4 @@
-"""From a recording's bytes to frames, slice by slice, with no array of events between.
+"""From a source's bytes to frames, slice by slice, with no array of events between.
 
 Slices that follow each other without gap or overlap are counted while their words are decoded: the
 same slices and the same frames as `TimeSlicer` or `CountSlicer` and `FrameMaker` make.
@@ -21,6 +21,7 @@ from saccade.camera.events import Packet
 from saccade.camera.frames import FrameMaker
 from saccade.camera.recordings import Recording
 from saccade.camera.slicing import MAX_EMPTY_SLICES, CountSlicer, Slicer, TimeSlicer
+from saccade.camera.sources import LivePacket
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +75,17 @@ class SliceFramer:
         self._frames = frames
         self._size = frames.spec.size
         self._slices = _native.SliceCounter(frames.native, window_us, count, most_empty)
+        self._on = 0  # in slices that were taken
 
     @property
     def events(self) -> int:
         """Events counted so far."""
         return self._slices.events
+
+    @property
+    def on(self) -> int:
+        """How many of a live source's were ON; without those that met a full counter."""
+        return self._on + self._slices.on
 
     def pass_over(
         self,
@@ -113,38 +120,35 @@ class SliceFramer:
             raise damage
 
     def feed(self, packet: Packet) -> Iterator[FramedSlice]:
-        """The slices that a packet of a live source completes."""
-        at = 0
-        while at < len(packet):
-            part = packet[at:]
-            at += self._slices.add(part.t, part.x, part.y, part.on)
+        """The slices that a packet completes."""
+        for _ in count_packets((packet,), self._slices):
             yield from self._due(None)
+
+    def feed_live(self, packet: LivePacket, keep: bool) -> Iterator[FramedSlice]:
+        """The slices that a packet of a live source completes; `keep` is as in its `count`."""
+        for _ in packet.count(self._slices, keep):
+            yield from self._live()
 
     def advance(self, t_us: int) -> Iterator[FramedSlice]:
         """The windows that are over now that the clock has come to `t_us` without an event."""
         self._slices.advance(t_us)
-        yield from self._due(None)
+        yield from self._live()
 
     def begin_anew(self) -> Iterator[FramedSlice]:
         """The slice being filled, as the clock of what follows begins anew, wherever."""
         self._slices.begin_anew()
-        yield from self._due(None)
+        yield from self._live()
 
     def finish(self) -> Iterator[FramedSlice]:
         """The slice being filled, at the end of a live source."""
         self._slices.finish()
-        yield from self._due(None)
+        yield from self._live()
 
     def blank(self, t_begin_us: int, t_end_us: int) -> FramedSlice:
         """A slice of no events, before the first one."""
         assert not self._slices.events
         frame = self._frames.make(())
         return FramedSlice(t_begin_us, t_end_us, t_end_us, 0, 0, 0, frame, 0.0)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of events held: none, however long a slice is."""
-        return 0
 
     def _due(self, out: NDArray[np.float32] | None) -> Iterator[FramedSlice]:
         while self._slices.due:
@@ -153,6 +157,12 @@ class SliceFramer:
             cut = self._slices.take(frame)
             assert cut is not None
             yield FramedSlice(*cut, frame, (time.perf_counter_ns() - started) / 1000)
+
+    def _live(self) -> Iterator[FramedSlice]:
+        """Those due, one after the other, each once its ON events are counted."""
+        while self._slices.due:
+            self._on += self._slices.on
+            yield next(self._due(None))
 
 
 def make_framer(frames: FrameMaker, slicer: Slicer) -> SliceFramer | None:

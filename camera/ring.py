@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Generic, Protocol, TypeVar
 
-from saccade.camera.events import EVENT_DTYPE, Packet
-
 #: What a ring holds by default: 20 million events, 1.7 s of 12 Mev/s.
 RING_BYTES = 256 << 20
 
@@ -21,11 +19,13 @@ class Arrival(Protocol):
     """What a ring holds: events as they came, such as a `LivePacket`."""
 
     @property
-    def events(self) -> Packet: ...
+    def n_events(self) -> int: ...
+    @property
+    def ends_us(self) -> tuple[int, int]: ...
     @property
     def received_ns(self) -> int: ...
     @property
-    def raw(self) -> bytes | memoryview | None: ...
+    def nbytes(self) -> int: ...
 
 
 T = TypeVar("T", bound=Arrival)
@@ -89,7 +89,7 @@ class Ring(Generic[T]):
         """Appends a packet; where nobody reads, it is gone."""
         with self._changed:
             self._items.append(item)
-            self._bytes += size_of(item)
+            self._bytes += item.nbytes
             while self._bytes > self.max_bytes and len(self._items) > 1:
                 self._drop_half()
             self._forget_taken()
@@ -105,6 +105,11 @@ class Ring(Generic[T]):
     def nbytes(self) -> int:
         """Bytes held now."""
         return self._bytes
+
+    @property
+    def is_read(self) -> bool:
+        """Whether there is a reader."""
+        return bool(self._readers)
 
     def _drop_half(self) -> None:
         while self._bytes > self.max_bytes // 2 and len(self._items) > 1:
@@ -122,7 +127,7 @@ class Ring(Generic[T]):
     def _pop(self) -> T:
         item = self._items.popleft()
         self._first += 1
-        self._bytes -= size_of(item)
+        self._bytes -= item.nbytes
         return item
 
     # For readers, all of them under the lock.
@@ -237,7 +242,7 @@ class Reader(Generic[T]):
     @property
     def nbytes(self) -> int:
         """Bytes of the packets that wait for it now."""
-        return sum(map(size_of, self._ring.waiting(self)))
+        return sum(item.nbytes for item in self._ring.waiting(self))
 
     @property
     def delay_ns(self) -> int:
@@ -252,20 +257,13 @@ class Reader(Generic[T]):
         if self.at >= first:
             return  # it was taken before
         self.at = first
-        times = item.events.t
-        if not len(times):
+        if not item.n_events:
             return
-        ends = int(times[0]), int(times[-1])
-        gap = Gap(min(ends), max(ends), len(times))
-        self.lost += len(times)
+        gap = Gap(min(item.ends_us), max(item.ends_us), item.n_events)
+        self.lost += item.n_events
         self._gap = gap if self._gap is None else self._gap.merged(gap)
 
     def take_gap(self) -> Gap | None:
         """The gap before the packet that comes next."""
         gap, self._gap = self._gap, None
         return gap
-
-
-def size_of(item: Arrival) -> int:
-    """Bytes of its events, and of those that they came as where they are kept."""
-    return EVENT_DTYPE.itemsize * len(item.events) + (len(item.raw) if item.raw is not None else 0)

@@ -58,6 +58,7 @@ class Chain:
             stale=_stale,
             max_bytes=SLICE_QUEUE_BYTES,
             nbytes=lambda timed: timed.cut.nbytes,
+            hollow=_hollow,
         )
         self._stages: list[Prefetch[TimedSlice] | Prefetch[Framed] | Prefetch[Encoded]] = [slices]
         if isinstance(frame_maker, DeviceFrames):
@@ -69,6 +70,7 @@ class Chain:
                 name="frame",
                 on_drop=_dropper(on_drop, lambda framed: framed.timed),
                 stale=lambda framed: _stale(framed.timed),
+                hollow=lambda framed: _hollow(framed.timed),
             )
             self._stages.append(frames)
             encoding = encode(engine, words, frames, BUDGET_US if on_drop else None)
@@ -78,6 +80,7 @@ class Chain:
             name="encode",
             on_drop=_dropper(on_drop, lambda encoded: encoded.framed.timed),
             stale=lambda encoded: _stale(encoded.framed.timed),
+            hollow=lambda encoded: _hollow(encoded.framed.timed),
         )
         self._stages.append(self._encoded)
 
@@ -120,6 +123,11 @@ def _dropper(
     on_drop: Callable[[Window], None] | None, timed_of: Callable[[T], TimedSlice]
 ) -> Callable[[T], None] | None:
     return None if on_drop is None else lambda item: on_drop(timed_of(item).cut)
+
+
+def _hollow(timed: TimedSlice) -> bool:
+    """Without events: where the clock leaps, there are many at once."""
+    return not timed.cut.n_events
 
 
 def _stale(timed: TimedSlice) -> bool:

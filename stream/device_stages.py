@@ -110,7 +110,7 @@ def encode_on_device(
             engine.run_on_device(1, frames.stream)
             frame, embedding = frames.take(), engine.output[0].copy()
             encoded = time.perf_counter_ns()
-            ranked = label(embedding, timed.cut.t_end_us)
+            ranked = label(embedding, timed.cut)
             labelled = time.perf_counter_ns()
             yield Encoded(
                 Framed(timed, frame, (queued - started) / 1000),

@@ -178,7 +178,7 @@ class Embedder:
                 self._engine.run(len(batch))
                 for row, framed in enumerate(batch):
                     cut, embedding = framed.timed.cut, self._engine.output[row].copy()
-                    ranked = label(embedding, cut.t_end_us, row)
+                    ranked = label(embedding, cut, row)
                     window = cut.t_begin_us, cut.t_end_us, cut.n_events
                     file.add(window, embedding, ranked.labels, ranked.scores)
         except RecordingError as damage:

@@ -50,7 +50,7 @@ class Heartbeat:
             outage_s=outages.outage_s if outages else 0.0,
             notes=self._notes(),
             recording=recorder.text() if recorder else "",
-            delay_us=self._pipeline.latencies.last_us,
+            delay_us=self._pipeline.accounts.latencies.last_us,
             uptime_s=time.monotonic() - self._since,
             engine=self._pipeline.engine_note,
             frames=self._pipeline.frames_note,
@@ -79,6 +79,9 @@ class Heartbeat:
             notes.append(capture.source.fault)
         elif capture.quiet_s > QUIET_S:
             notes.append(f"no events for {capture.quiet_s:.0f} s: lens cap? biases?")
+        if losses := capture.losses:
+            what = ", ".join(f"{n:,} {kind.replace('_', ' ')}" for kind, n in losses.items())
+            notes.append(f"the source lost what nobody can count events of: {what}")
         if capture.recorder is not None and capture.recorder.error:
             notes.append(f"the recording ended: {capture.recorder.error}")
         return notes

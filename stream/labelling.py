@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from saccade.camera import _native
+from saccade.camera.slicing import Window
 from saccade.engines.engine import Engine, LabellingEngine
 from saccade.stream.live_words import LiveWords, Ranked, Ranker, Revision, Scoring
 
@@ -36,11 +37,11 @@ class Labelling:
             self._given = words
         self._by_engine = words
 
-    def __call__(self, embedding: NDArray[np.float32], t_us: int, row: int = 0) -> Ranked:
-        """The labels of frame `row` of the last run, and of a slice that ends at `t_us`."""
+    def __call__(self, embedding: NDArray[np.float32], cut: Window, row: int = 0) -> Ranked:
+        """The labels of frame `row` of the last run, which is that of slice `cut`."""
         words = self._by_engine
         if words is None or self._engine is None:
-            return self._ranker(embedding, t_us)
+            return self._ranker(embedding, cut.t_end_us, empty=not cut.n_events)
         rows, scores = self._engine.best
         labels = tuple(words.bank.names[int(best)] for best in rows[row])
         return Ranked(words, labels, tuple(map(float, scores[row])))

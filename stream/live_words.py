@@ -196,8 +196,12 @@ class Ranker:
         # Every call is felt here: the encoder has emptied the caches of what it runs through.
         self._smooths = not isinstance(self._labels, _Unsmoothed)
 
-    def __call__(self, embedding: NDArray[np.float32], t_us: int) -> Ranked:
-        """The labels of an embedding, float32 [dimension], of a slice that ends at `t_us`."""
+    def __call__(self, embedding: NDArray[np.float32], t_us: int, empty: bool = False) -> Ranked:
+        """The labels of an embedding, float32 [dimension], of a slice that ends at `t_us`.
+
+        One that is `empty` of events is ranked by itself: nothing was seen, so the slices around it
+        are steadied as if it were not there.
+        """
         words, before = self._words.now, self._last
         if words is not before:
             self._last = words
@@ -205,8 +209,10 @@ class Ranker:
             self._groups.forget_words()
         if not self._smooths and not words.bank.groups:
             return Ranked(words, *words.scorer(embedding))
-        labels = self._labels.vote(*words.scorer(self._labels.add(embedding, t_us)))
-        grouped = self._groups.add(embedding, t_us)
+        alone = self._words.scoring.smoothing
+        by_label, by_group = (alone(), alone()) if empty else (self._labels, self._groups)
+        labels = by_label.vote(*words.scorer(by_label.add(embedding, t_us)))
+        grouped = by_group.add(embedding, t_us)
         if not words.bank.groups:
             return Ranked(words, *labels)
-        return Ranked(words, *labels, *self._groups.vote(*words.scorer.groups(grouped)))
+        return Ranked(words, *labels, *by_group.vote(*words.scorer.groups(grouped)))

@@ -24,6 +24,7 @@ from saccade.engines.engine import DeviceEngine, Engine
 from saccade.stream.device_stages import DeviceFrames
 from saccade.stream.durations import parse_section_us, parse_speed
 from saccade.stream.live import KeepingCutter, LiveSlices
+from saccade.stream.live_counted import CountedSlices
 from saccade.stream.placing import FramesChoice, check_frames_option, choose_frames, look
 from saccade.stream.replay import Replay, Sieve, SliceSource
 from saccade.stream.settings import check_geometry_pair, make_slicer
@@ -265,13 +266,16 @@ def _open_live(
     slicer = plan.slicer
     if isinstance(slicer, TimeSlicer):
         slicer.limit_leaps(LIVE_LEAP_US)
-    # Where slices keep no events, a burst costs no memory.
     framer: SliceFramer | None = None
     if chosen is None and isinstance(maker, FrameMaker):
         framer = make_framer(maker, slicer)
     grid = (slicer.window_us, slicer.stride_us) if isinstance(slicer, TimeSlicer) else None
     sieve = Sieve(chosen, plan.limit, on_drop)
-    live = LiveSlices(capture, framer or KeepingCutter(slicer, chosen), grid, sieve, on_torn)
+    live: LiveSlices | CountedSlices
+    if framer is not None:
+        live = CountedSlices(capture, framer, grid, sieve, on_torn)
+    else:
+        live = LiveSlices(capture, KeepingCutter(slicer, chosen), grid, sieve, on_torn)
     return Opened(origin, capture is not source, maker, live, place.note, capture)
 
 

@@ -14,7 +14,6 @@ from saccade.camera.errors import RecordingError, SaccadeError
 from saccade.camera.filters import FilterSpec
 from saccade.camera.frames import FrameKind
 from saccade.camera.recordings import Recording
-from saccade.camera.slicing import Window
 from saccade.camera.sources import SourceError
 from saccade.camera.video import VideoSpec
 from saccade.engines.choose import engine_for
@@ -23,13 +22,13 @@ from saccade.engines.labels import LabelBank
 from saccade.engines.models import DEFAULT_MODEL, Model, load_model
 from saccade.engines.reporting import Report, silent
 from saccade.engines.scoring import Scores
+from saccade.stream.accounts import Accounts
 from saccade.stream.chain import BUDGET_US, Chain
 from saccade.stream.live_words import LiveWords
 from saccade.stream.opening import frames_at_once, is_live, make_plan, open_source
-from saccade.stream.prediction import Encoded, Prediction
+from saccade.stream.prediction import Prediction
 from saccade.stream.settings import make_scoring
-from saccade.stream.stages import predict
-from saccade.stream.statistics import Latencies, Ledger, Summary
+from saccade.stream.statistics import Summary
 
 DRAIN_S = 1.0  # that a run which was told to stop may take to label what it has read
 
@@ -142,7 +141,7 @@ class Pipeline:
         scoring = make_scoring(top, scores, unknown, smooth, vote, template)
         self.model = model if isinstance(model, Model) else load_model(model)
         self.words = LiveWords(self.model, labels, scoring)
-        self.ledger = Ledger()
+        self.accounts = Accounts()
         spec = self.model.frame_spec(frame)
         self._owns_engine = isinstance(engine, str)
         self._drops = is_live(source) or not math.isinf(plan.speed)
@@ -152,7 +151,7 @@ class Pipeline:
         # The last thing to be opened, so that nothing refused above leaves it open.
         try:
             self._source = open_source(
-                source, plan, spec, self._engine, self._over_rate, self._behind
+                source, plan, spec, self._engine, self.accounts.over_rate, self.accounts.behind
             )
         except SaccadeError:
             self._close_engine()
@@ -161,10 +160,7 @@ class Pipeline:
         self.frames_note = self._source.frames_note
         self._replay = self._source.replay
         self.capture = self._source.capture  # None of a recording
-        self.latencies = Latencies()
-        self.labelled = 0
         self._chain: Chain | None = None
-        self._started = self._ended = 0.0
         self._exhausted = self._broken_off = False
         self._closing = threading.Lock()
         self._drain: threading.Timer | None = None
@@ -187,33 +183,27 @@ class Pipeline:
             RecordingError: the recording is damaged; every slice of the events before was yielded.
             SaccadeError: it was iterated before.
         """
-        if self._started or self._ended:
+        if self.accounts.started or self.accounts.ended:
             raise SaccadeError(
                 "pipeline: already iterated or closed; make another for another pass"
             )
-        self._started = time.monotonic()
+        self.accounts.started = time.monotonic()
         try:
             self._chain = Chain(
                 self._replay,
                 self._source.frame_maker,
                 self._engine,
                 self.words,
-                self._behind if self._drops else None,
+                self.accounts.behind if self._drops else None,
             )
             for seq, encoded in enumerate(self._chain):
-                yield self._predict(seq, encoded)
+                yield self.accounts.predict(seq, encoded)
             self._exhausted = not self._broken_off
         except (RecordingError, SourceError):
             self._exhausted = True  # it comes after the last slice before the damage
             raise
         finally:
             self.close()
-
-    def _predict(self, seq: int, encoded: Encoded) -> Prediction:
-        prediction = predict(seq, encoded, self.ledger)
-        self.latencies.add(prediction.timing.latency_us)
-        self.labelled += 1
-        return prediction
 
     def set_labels(self, labels: str | Sequence[str]) -> int:
         """Sets other words while it runs, from any thread; gives their revision.
@@ -232,15 +222,14 @@ class Pipeline:
         What is not labelled in `DRAIN_S` is dropped and counted. From any thread.
         """
         self._replay.stop()
-        if self._drain is None and not self._ended:
+        if self._drain is None and not self.accounts.ended:
             self._drain = threading.Timer(DRAIN_S, self.close)
             self._drain.daemon = True
             self._drain.start()
 
     def lose_latest(self) -> None:
         """Says that nobody took the prediction yielded last: it counts as dropped by `publish`."""
-        self.ledger.lose_latest()
-        self.labelled -= 1
+        self.accounts.lose_latest()
 
     def close(self) -> None:
         """Ends at once: slices on their way are dropped and counted.
@@ -249,7 +238,7 @@ class Pipeline:
         """
         self._broken_off = True
         with self._closing:
-            if not self._ended:
+            if not self.accounts.ended:
                 self._end()
         if self._drain not in (None, threading.current_thread()):
             self._drain.join()
@@ -259,10 +248,7 @@ class Pipeline:
             self._drain.cancel()
         self._replay.end()
         ended = self._chain is None or self._chain.close()
-        if not self._exhausted:  # what is neither published nor known as dropped was on its way
-            self.ledger.drop(0, self._replay.events)
-        self.ledger.close(self._replay.events)
-        self._ended = time.monotonic()
+        self.accounts.close(self._replay, self._exhausted)
         self.words.end()
         if ended:  # else its thread is still in it
             self._close_engine()
@@ -272,12 +258,6 @@ class Pipeline:
     def _close_engine(self) -> None:
         if self._owns_engine:
             self._engine.close()
-
-    def _over_rate(self, cut: Window) -> None:
-        self.ledger.drop(cut.first, cut.last, "rate")
-
-    def _behind(self, cut: Window) -> None:
-        self.ledger.drop(cut.first, cut.last)
 
     @property
     def bank(self) -> LabelBank:
@@ -310,18 +290,4 @@ class Pipeline:
 
         None is on its way once the iteration has ended or `close` was called.
         """
-        published, dropped = self.ledger.snapshot()  # before events_in, which only grows
-        filtered, refused = self._replay.filtered, self._replay.refused
-        dropped |= {stage: dropped[stage] + n for stage, n in refused.items()}
-        ended = self._ended or time.monotonic()
-        return Summary(
-            events_in=self._replay.events + sum(refused.values()),
-            events_published=published,
-            dropped=dropped,
-            slices=self._replay.slices,
-            labels=self.labelled,
-            latency_us=self.latencies.summary(),
-            seconds=round(ended - self._started, 6) if self._started else 0.0,
-            filtered=filtered,
-            saturated=self._source.frame_maker.saturated,
-        )
+        return self.accounts.summary(self._replay, self._source.frame_maker.saturated)

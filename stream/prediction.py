@@ -38,8 +38,8 @@ class Prediction:
         seq: number of the prediction, from 0.
         t_begin_us, t_end_us: the slice's window [begin, end), microseconds of the sensor's clock.
         t_last_us: time of its last event (the window's end where it has none).
-        n_events: events in the slice. Where it is 0, labels are those of an empty frame: slices of
-            a live source go on at the same rate without events.
+        n_events: events in the slice. Where it is 0, labels are those of an empty frame, never
+            steadied: slices of a live source go on at the same rate without events.
         labels: the best labels, best first; "unknown" first where a threshold says so.
         scores: their probabilities over all labels in use, or their cosines.
         groups, group_scores: the same of the words' groups; empty where they have none.

@@ -16,8 +16,8 @@ class Prefetch(Generic[T]):
 
     At most `size` items and `max_bytes` bytes wait. When the queue is full, the stage waits
     (back-pressure), or, where `on_drop` is given, the oldest item that waits is dropped and handed
-    to `on_drop`; so is one that is `stale` while a newer one waits. An item larger than `max_bytes`
-    waits alone, so a bound can never deadlock.
+    to `on_drop`, a `hollow` one before others; so is one that is `stale` while a newer one waits.
+    An item larger than `max_bytes` waits alone, so a bound can never deadlock.
 
     Attributes:
         busy_since: `time.monotonic()` when the consumer took what it works on now; 0.0 while it
@@ -34,6 +34,7 @@ class Prefetch(Generic[T]):
         max_bytes: int = 0,
         nbytes: Callable[[T], int] = lambda _: 0,
         stale: Callable[[T], bool] = lambda _: False,
+        hollow: Callable[[T], bool] = lambda _: False,
     ) -> None:
         """Starts pulling at once; `max_bytes` 0 bounds the number of items alone."""
         assert size > 0
@@ -42,7 +43,7 @@ class Prefetch(Generic[T]):
         self._on_drop = on_drop
         self._max_bytes = max_bytes
         self._nbytes = nbytes
-        self._stale = stale
+        self._stale, self._hollow = stale, hollow
         self._queue: deque[T] = deque()
         self._bytes = 0
         self._changed = threading.Condition()
@@ -75,7 +76,7 @@ class Prefetch(Generic[T]):
                 if self._on_drop is None:
                     self._changed.wait()
                 else:  # counted before the newer item is seen
-                    self._on_drop(self._pop())
+                    self._on_drop(self._pop(self._least()))
             if self._closed:
                 return False
             self._queue.append(item)
@@ -88,8 +89,13 @@ class Prefetch(Generic[T]):
         while self._on_drop and len(self._queue) > 1 and self._stale(self._queue[0]):
             self._on_drop(self._pop())
 
-    def _pop(self) -> T:
-        item = self._queue.popleft()
+    def _least(self) -> int:
+        """Which of those that wait is dropped first."""
+        return next((k for k, item in enumerate(self._queue) if self._hollow(item)), 0)
+
+    def _pop(self, at: int = 0) -> T:
+        item = self._queue[at]
+        del self._queue[at]
         self._bytes -= self._nbytes(item)
         return item
 

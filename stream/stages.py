@@ -95,7 +95,7 @@ def encode(
         sizes.took(len(batch), spent_us)
         for row, (one, embedding) in enumerate(zip(batch, embeddings, strict=True)):
             started = time.perf_counter_ns()
-            ranked = label(embedding, one.timed.cut.t_end_us, row)
+            ranked = label(embedding, one.timed.cut, row)
             label_us = (time.perf_counter_ns() - started) / 1000
             yield Encoded(one, embedding, ranked, spent_us / len(batch), label_us)
         buffers.renew(len(batch))

@@ -16,6 +16,9 @@ _ROW, _ONE, _BASE, _VECTOR_12, _VECTOR_8, _LOW, _HIGH, _TRIGGER = 0, 2, 3, 4, 5,
 _MOST = 0xFFF  # of a TIME_HIGH
 _STEP = 0x7FF  # a TIME_HIGH further away than this may be taken for one in the other direction
 _SIDE = 2048
+#: Words that leave no base: a vector of no event, past every sensor's width. What follows on it
+#: lies outside.
+NO_BASE = np.array([_BASE << 12 | (_SIDE - 1), _VECTOR_12 << 12], "<u2").tobytes()
 
 
 class Evt3State(NamedTuple):
@@ -43,7 +46,7 @@ class Evt3State(NamedTuple):
         if self.base >= 0:
             words.append(_BASE << 12 | int(self.on) << 11 | min(self.base, _SIDE - 1))
             if self.base >= _SIDE:
-                words.append(_VECTOR_12 << 12)  # of no event: past every sensor's width
+                words.append(_VECTOR_12 << 12)  # of no event
         return np.array(words, "<u2").tobytes()
 
 
@@ -76,7 +79,6 @@ class Resync:
 
     Attributes:
         left_out: such events so far.
-        done: nothing is missing any more; further words can be read as they are.
     """
 
     def __init__(self) -> None:
@@ -86,8 +88,16 @@ class Resync:
 
     @property
     def done(self) -> bool:
-        """See the class."""
-        return all(self._known.values())
+        """Nothing is missing any more, but perhaps a base: further words can be read as they are.
+
+        Those of a sensor that sends no vectors never have one; see `needs_no_base`.
+        """
+        return all(self._known[kind] for kind in (_HIGH, _LOW, _ROW))
+
+    @property
+    def needs_no_base(self) -> bool:
+        """Whether there was no base, so that `NO_BASE` has to be read before further words."""
+        return not self._known[_BASE]
 
     def feed(self, words: NDArray[np.uint16]) -> NDArray[np.uint16]:
         """Those of the next words that can be read, uint16 [N]."""

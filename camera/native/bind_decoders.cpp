@@ -62,6 +62,13 @@ void bind_decoders(nb::module_& m) {
   });
   m.def("allow_simd", &allow_simd, "most"_a);
   m.def("simd", &simd);
+  m.def(
+      "count_reserved_evt3",
+      [](const Bytes& words) {
+        return saccade::count_reserved_evt3(words.data(),
+                                            words.size() / saccade::Evt3Decoder::kWord);
+      },
+      "words"_a.noconvert());
   bind_decoder<saccade::Evt2Decoder, std::uint32_t, std::uint32_t>(m, "Evt2Decoder", "width"_a,
                                                                    "height"_a)
       .def("count", &count<saccade::Evt2Decoder>, "data"_a.noconvert(), "slices"_a)
@@ -70,6 +77,7 @@ void bind_decoders(nb::module_& m) {
                                                                    "height"_a)
       .def("count", &count<saccade::Evt3Decoder>, "data"_a.noconvert(), "slices"_a)
       .def_prop_ro("triggers", &triggers<saccade::Evt3Decoder>)
+      .def("copy", [](const saccade::Evt3Decoder& d) { return saccade::Evt3Decoder(d); })
       .def_prop_ro("state", [](const saccade::Evt3Decoder& d) -> nb::object {
         const auto s = d.state();
         if (!s) return nb::none();

@@ -90,6 +90,12 @@ void bind_slices(nb::module_& m) {
              self.slices().begin_anew();
            })
       .def("take", &take, nb::arg("out").noconvert())
+      .def("take_seen",
+           [](PythonSliceCounter& self) {
+             const auto [first, last] = self.slices().take_seen();
+             return nb::make_tuple(first, last);
+           })
+      .def_prop_ro("on", [](PythonSliceCounter& self) { return self.frames().counters().on(); })
       .def_prop_ro("due", [](PythonSliceCounter& self) { return self.slices().due(); })
       .def_prop_ro("events", [](PythonSliceCounter& self) { return self.slices().events(); });
 }

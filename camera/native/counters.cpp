@@ -143,6 +143,17 @@ void Counters::clear_row(int r) {
   touched_[r] = 0;
 }
 
+std::uint64_t Counters::on() const {
+  std::uint64_t sum = 0;
+  for (int r = 0; r < rows_; ++r) {
+    if (!touched(r)) continue;
+    std::uint32_t of_row = 0;  // of at most 8192 counters
+    for (int c = 0; c < columns_; ++c) of_row += row(r, 1)[c];
+    sum += of_row;
+  }
+  return sum;
+}
+
 void Counters::clear() {
   for (int r = 0; r < rows_; ++r) {
     if (touched(r)) clear_row(r);

@@ -41,6 +41,8 @@ class Counters {
   bool touched(int r) const { return touched_[r] != 0; }
   void clear_row(int r);
   void clear();
+  // The sum of the ON counters.
+  std::uint64_t on() const;
 
   // Whether Adder::vector may be used: a cell of the grid is no smaller than a pixel.
   bool takes_vectors() const { return columns_ <= width_; }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 #include <optional>
+#include <utility>
 
 #include "counters.hpp"
 #include "decoders/columns.hpp"
@@ -66,8 +67,14 @@ class SliceRules {
     newest_ = std::max(newest_, hi);
     lo_ = std::min(lo_, lo);
     hi_ = std::max(hi_, hi);
+    seen_.lo = seen_.lo == kNever ? lo : seen_.lo;
+    seen_.hi = hi;
     end_ += n;
   }
+
+  // The times of the first and the last event since this was asked before; of one or more. Where
+  // some were taken at once, the least and the greatest of those.
+  TimeRange take_seen() { return std::exchange(seen_, TimeRange{kNever, 0}); }
 
   std::uint64_t events() const { return end_; }  // so far
   // The window's end, 0 where none has begun, and the newest event's time in this grid, in us.
@@ -101,6 +108,7 @@ class SliceRules {
   std::uint64_t begin_ = 0, newest_ = 0;
   std::uint64_t first_ = 0, end_ = 0;   // indices: of the slice's first event, of the next one
   std::uint64_t lo_ = kNever, hi_ = 0;  // times of the slice's events
+  TimeRange seen_{kNever, 0};           // of the first and the last event since take_seen()
   unsigned empty_ = 0;                  // slices in a row
   std::uint64_t restarts_ = 0;
 };

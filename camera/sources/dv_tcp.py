@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from saccade.camera import _native
-from saccade.camera.events import MAX_SIDE, Packet
+from saccade.camera.events import MAX_SIDE
 from saccade.camera.formats.aedat4_events import PACKET_HEADER
 from saccade.camera.formats.aedat4_info import StreamInfo, read_streams
 from saccade.camera.formats.aedat4_writer import MAGIC
 from saccade.camera.formats.unpack import COMPRESSIONS, PACKET_LIMIT, Compression, unpack
 from saccade.camera.sources.base import LivePacket, SourceError, SourceLostError
 from saccade.camera.sources.connection import Connection, ConnectionEndedError
+from saccade.camera.sources.contents import DvEvents
 from saccade.camera.sources.uri import SourceUri
 
 _CONNECT_S = 3.0
@@ -76,10 +77,11 @@ class DvTcpSource:
         try:
             for content in self._payloads(timeout_s):
                 received_ns = time.monotonic_ns()
-                events = self._decode(content) if content is not None else None
-                if events is not None and len(events):
-                    yield LivePacket(events, received_ns, content, "dv")
-                    given = time.monotonic()
+                events = self._open(content) if content is not None else None
+                if events is not None:
+                    packet = LivePacket(events, received_ns)
+                    yield packet
+                    given = time.monotonic() if packet.n_events else given
                 if time.monotonic() - given >= timeout_s:  # images alone are no events
                     yield None
                     given = time.monotonic()
@@ -167,15 +169,12 @@ class DvTcpSource:
             except ValueError:
                 self._lost["damaged_packets"] += 1
 
-    def _decode(self, content: bytes | memoryview) -> Packet | None:
+    def _open(self, content: bytes | memoryview) -> DvEvents | None:
         try:
-            columns, dropped = _native.decode_events(content, self.width, self.height)
+            return DvEvents(content, (self.width, self.height), self._dropped)
         except ValueError:
             self._lost["damaged_packets"] += 1
             return None
-        for name, count in dropped.items():
-            self._dropped[name] += count
-        return Packet(*columns)
 
 
 def _watch(connected: socket.socket) -> None:

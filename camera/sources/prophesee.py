@@ -87,11 +87,12 @@ class PropheseeSource:
 
     @property
     def lost(self) -> dict[str, int]:
-        """How often the driver's ring was full, and how many transfers it had no room for.
+        """How often the driver's ring was full, how many transfers it had no room for, and damaged
+        ones (`damaged_packets`).
 
         Nobody knows the events in them, nor those that the sensor itself left out.
         """
-        return dict(self._lost)
+        return {**self._lost, "damaged_packets": self._words.damaged}
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -111,7 +112,7 @@ class PropheseeSource:
                 packet = self._words.packet(*found) if found is not None else None
                 if packet is not None:
                     yield packet
-                    given = time.monotonic() if len(packet.events) else given
+                    given = time.monotonic() if packet.n_events else given
                 if time.monotonic() - given >= timeout_s:
                     yield None
                     given = time.monotonic()

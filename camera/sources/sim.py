@@ -19,10 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from saccade.camera import _native
-from saccade.camera.events import Packet
 from saccade.camera.sources.base import LivePacket, SourceError, SourceLostError
 from saccade.camera.sources.connection import Connection, ConnectionEndedError
+from saccade.camera.sources.contents import DvEvents
 from saccade.camera.sources.evt3_stream import Evt3Stream
 from saccade.camera.sources.sim_link import END, HEAD_BYTES, unpack_head
 from saccade.camera.sources.sim_options import SimOptions, read_options
@@ -63,7 +62,7 @@ class SimSource:
         self.made = self.start_ns = 0
         self._encoding = options.encoding
         self._lost = {"events": 0, "damaged_packets": 0}
-        self._dropped: dict[str, int] = {}
+        self._dropped = {"out_of_bounds": 0, "negative_time": 0}
         self._words = Evt3Stream(self.width, self.height)
         self._folder = Path(tempfile.mkdtemp(prefix="saccade-sim-"))
         self._path = self._folder / "usb"
@@ -73,7 +72,9 @@ class SimSource:
 
     @property
     def lost(self) -> dict[str, int]:
-        """Events that the camera could not send in time, or that the cable lost."""
+        """Events that the camera could not send in time or that the cable lost; damaged packets."""
+        if self._encoding == "evt3":
+            return {**self._lost, "damaged_packets": self._words.damaged}
         return dict(self._lost)
 
     @property
@@ -132,7 +133,7 @@ class SimSource:
                 packet = self._read(transfer) if transfer is not None else None
                 if packet is not None:
                     yield packet
-                    given = time.monotonic() if len(packet.events) else given
+                    given = time.monotonic() if packet.n_events else given
                 if time.monotonic() - given >= timeout_s:  # a clock's words alone are no news
                     yield None
                     given = time.monotonic()
@@ -161,14 +162,11 @@ class SimSource:
         if self._encoding == "evt3":
             return self._words.packet(transfer, received_ns)
         try:
-            columns, dropped = _native.decode_events(transfer, self.width, self.height)
+            content = DvEvents(transfer, (self.width, self.height), self._dropped)
         except ValueError:
             self._lost["damaged_packets"] += 1
             return None
-        for name, count in dropped.items():
-            self._dropped[name] = self._dropped.get(name, 0) + count
-        events = Packet(*columns)
-        return LivePacket(events, received_ns, transfer, "dv") if len(events) else None
+        return LivePacket(content, received_ns)
 
     def close(self) -> None:
         """Ends the camera's process."""

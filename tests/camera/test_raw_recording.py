@@ -172,6 +172,29 @@ def test_resync_keeps_the_base_of_vectors_whose_events_it_leaves_out():
     assert tuples(Packet(*decoder.decode(kept.tobytes()))) == [(5, 20, 3, False), (5, 7, 3, False)]
 
 
+def stated(*words: int) -> bytes:
+    return np.array(words, "<u2").tobytes()
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_a_sensor_that_sends_no_vectors_is_read_as_it_is_and_never_by_an_old_base(tmp_path, seen):
+    stream, path = Evt3Stream(*SIZE), tmp_path / "singles.raw"
+    if seen:  # a base, before a loss
+        stream.packet(stated(0x8000, 0x6001, 0x0003, 0x3008, 0x4FFF), 0)
+        stream.lose()
+    first = stated(0x8000, 0x6002, 0x0004, 0x2005)
+    then = [stated(0x6003, 0x2006), stated(0x4001, 0x6004, 0x2007), stated(0x3009, 0x4001)]
+    given = [stream.packet(data, 0) for data in (first, *then)]
+    assert [one.raw for one in given] == [first, *then]
+    live = [event for one in given for event in tuples(one.events)]
+    assert live == [(2, 5, 4, False), (3, 6, 4, False), (4, 7, 4, False), (4, 9, 4, False)]
+    assert sum(stream.dropped.values()) == 1  # the vector without a base
+    with RawCopier(path, *SIZE, "WORDS") as copier:
+        for one in given:
+            copier.copy(one.raw, one.before, one.after)
+    assert events_in(path) == live
+
+
 def test_a_base_past_every_word_and_steps_of_the_clock():
     state = Evt3State(5, 9, 3, 2050, True)
     decoder = _native.Evt3Decoder(2048, 64)

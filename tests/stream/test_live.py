@@ -108,7 +108,7 @@ def test_a_slow_engine_costs_whole_old_slices_and_labels_stay_fresh(loaded):
 
 
 class SlowCutter:
-    """Takes a while for each packet, as counting does where events are too many."""
+    """Takes a while for each packet, as filters do where events are too many."""
 
     def __init__(self, made):
         self._made = made
@@ -122,7 +122,7 @@ class SlowCutter:
 
 
 def test_a_slow_cutter_gives_whole_slices_that_are_fresh(loaded):
-    pipeline, capture = live(steady(1.0), loaded, window="20ms")
+    pipeline, capture = live(steady(1.0), loaded, window="20ms", filters=FilterSpec())
     pipeline._replay._cutter = SlowCutter(pipeline._replay._cutter)
     predictions = list(pipeline)
     total = settled(pipeline, capture)
@@ -140,7 +140,7 @@ def test_what_the_ring_loses_is_counted_and_no_slice_lacks_events(loaded, patien
         for k in range(1, 200):
             yield packet(1000, 1000 * k, 1000 * (k + 1))
 
-    pipeline, capture = live(flood(), loaded, 300_000, window="5ms")
+    pipeline, capture = live(flood(), loaded, 300_000, window="5ms", filters=FilterSpec())
     pipeline._replay._cutter = SlowCutter(pipeline._replay._cutter)
     predictions = list(pipeline)
     total = settled(pipeline, capture)
@@ -156,6 +156,7 @@ def test_what_the_driver_lost_is_counted_by_the_source(loaded):
     list(pipeline)
     assert settled(pipeline, capture).dropped["source"] == 7
     assert pipeline.summary.events_lost >= 7
+    assert "3 overflows" in Heartbeat(pipeline, time.monotonic())().notes[0]
 
 
 def test_filters_and_gaps_between_strides_are_accounted_for(loaded, patient):

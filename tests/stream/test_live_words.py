@@ -9,10 +9,12 @@ import time
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+from tests.live import packet
 from tests.models import NAMES, make_model
 from tests.text_models import make_text_model
 
 from saccade.camera.errors import SaccadeError
+from saccade.camera.writers import open_writer
 from saccade.engines.labels import LabelBank, LabelScorer
 from saccade.engines.models import load_model
 from saccade.stream.live_words import LiveWords, Ranker, Scoring
@@ -207,6 +209,36 @@ def test_votes_are_forgotten_with_the_words(loaded):
     words.change(["top", "right"])
     ranked = rank(TOP, 6)
     assert (ranked.words.rev, ranked.labels, ranked.scores) == (1, ("top",), (1.0,))
+
+
+@pytest.mark.parametrize("scoring", [{"smooth_us": 100_000}, {"vote": 3}])
+@pytest.mark.parametrize("labels", [None, "side: left, right; top"])
+def test_slices_without_events_steady_nothing_and_stand_by_themselves(loaded, scoring, labels):
+    steps = [(LEFT, False), (TOP, True), (RIGHT, False), (TOP, True), (TOP, True), (RIGHT, False)]
+    _, with_silence = ranker(loaded, labels, **scoring)
+    _, without = ranker(loaded, labels, **scoring)
+    for k, (embedding, empty) in enumerate(steps):
+        found = with_silence(embedding, 20_000 * k, empty)
+        if empty:
+            _, alone = ranker(loaded, labels, **scoring)
+            expected = alone(embedding, 20_000 * k)
+            assert expected.labels[0] == "top"
+        else:
+            expected = without(embedding, 20_000 * k)
+        assert (found.labels, found.scores) == (expected.labels, expected.scores)
+        assert (found.groups, found.group_scores) == (expected.groups, expected.group_scores)
+
+
+@pytest.mark.parametrize("scoring", [{"smooth": "1s"}, {"vote": 5}])
+def test_a_pause_of_a_scene_does_not_change_what_is_said_of_it(loaded, tmp_path, scoring):
+    path = tmp_path / "pause.aedat4"
+    with open_writer(path, 16, 16, "aedat4") as writer:
+        for begin in (0, 60_000, 160_000):  # between them are slices without events
+            writer.write(packet(500, begin, begin + 20_000))
+    predictions = list(Pipeline(path, model=loaded, window="20ms", **scoring))
+    assert [p.n_events > 0 for p in predictions] == [k in (0, 3, 8) for k in range(9)]
+    seen = {(p.labels[0], p.scores[0]) for p in predictions if p.n_events}
+    assert len(seen) == 1
 
 
 def test_groups_and_their_smoothing(loaded):

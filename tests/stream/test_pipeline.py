@@ -135,8 +135,8 @@ def test_a_stop_does_not_wait_for_the_rest_of_a_packet(model, recording):
     for prediction in pipeline:
         if prediction.seq == 3:
             pipeline.stop()
-    assert pipeline.labelled < 50
-    assert pipeline.summary.events_in == pipeline.labelled
+    assert pipeline.summary.labels < 50
+    assert pipeline.summary.events_in == pipeline.summary.labels
 
 
 def test_closing_from_another_thread_ends_the_iteration_and_the_accounts(model, recording):

@@ -48,6 +48,22 @@ def test_more_takes_what_waits_and_waits_for_nothing():
     assert stage.more(1) == []
 
 
+def test_a_full_queue_drops_what_is_hollow_before_what_is_older():
+    dropped = []
+    gate = threading.Event()
+
+    def items():
+        yield from [0, 1, -1, 2, -2, -3, 3, 4]
+        gate.set()
+
+    stage = Prefetch(items(), 3, name="t", on_drop=dropped.append, hollow=lambda item: item < 0)
+    gate.wait()
+    while stage._thread.is_alive():
+        time.sleep(0.001)
+    assert dropped == [-1, 0, -2, -3, 1]  # the newest never
+    assert list(stage) == [2, 3, 4]
+
+
 def test_more_drops_what_is_stale_first():
     dropped = []
     old = set()

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "cpu.hpp"
+#include "expand.hpp"
 
 namespace saccade {
 namespace {
@@ -46,6 +47,41 @@ std::size_t count_events(const std::uint8_t* words, std::size_t n_words) {
 }
 
 }  // namespace
+
+namespace {
+
+SACCADE_INLINE std::size_t count_reserved(const std::uint8_t* words, std::size_t n_words) {
+  std::size_t n = 0;
+  for (std::size_t i = 0; i < n_words; i += kBlock) {
+    const std::size_t end = std::min(n_words, i + kBlock);
+    std::uint16_t sum = 0;
+    for (std::size_t j = i; j < end; ++j) {
+      const auto word = static_cast<std::uint16_t>(load(words, j));
+      const auto type = static_cast<std::uint16_t>(word >> 12);
+      const auto odd = static_cast<std::uint16_t>((type & 7) == 1);      // 0x1, 0x9
+      const auto pair = static_cast<std::uint16_t>((type & 14) == 0xc);  // 0xc, 0xd
+      const auto other = static_cast<std::uint16_t>(type == 0xb);
+      sum = static_cast<std::uint16_t>(sum + odd + pair + other);
+    }
+    n += sum;
+  }
+  return n;
+}
+
+#ifdef SACCADE_X86
+SACCADE_AVX2 std::size_t count_reserved_avx2(const std::uint8_t* words, std::size_t n_words) {
+  return count_reserved(words, n_words);
+}
+#endif
+
+}  // namespace
+
+std::size_t count_reserved_evt3(const std::uint8_t* words, std::size_t n_words) {
+#ifdef SACCADE_X86
+  if (has_avx2()) return count_reserved_avx2(words, n_words);
+#endif
+  return count_reserved(words, n_words);
+}
 
 // Events of up to kBlock words, packed: x in bits 0..10, on in 11, y in 12..22, lower time
 // in 23..34. One store per word here, and the columns are filled afterwards by loops that

@@ -9,6 +9,9 @@ class SliceCounter;
 template <bool kScaled>
 struct Additions;
 
+// How many words are of a type that no sensor sends: five of the sixteen.
+std::size_t count_reserved_evt3(const std::uint8_t* words, std::size_t n_words);
+
 class Evt3Decoder {
  public:
   struct Tallies {

@@ -213,7 +213,7 @@ SACCADE_AVX512 std::size_t Evt3Decoder::wide512(const std::uint8_t* words, std::
   return taken;
 }
 
-// Groups added to the counters, each as one vector.
+// Groups added to the counters, each as one vector or event.
 template <bool kScaled>
 struct Evt3Decoder::CountSink {
   SliceCounter& to;
@@ -248,19 +248,36 @@ struct Evt3Decoder::CountSink {
     return true;
   }
 
+  SACCADE_AVX512 static void put(std::uint32_t* to, __m256i v) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), v);
+  }
+
   SACCADE_AVX512 void write(Groups& groups) {
-    alignas(32) std::uint32_t at[Groups::kRoom];
+    // Single events by themselves: each is one counter of the 32 that a vector reads and writes.
+    alignas(32) std::uint32_t at[8], singles[Groups::kRoom], vectors[Groups::kRoom];
+    std::size_t n_singles = 0, n_vectors = 0;
     const __m512i low11 = _mm512_set1_epi64(0x7ff), one = _mm512_set1_epi64(1);
     const __m512i most = _mm512_set1_epi64(width - 1);  // an empty one may lie outside
     for (std::size_t i = 0; i < groups.size; i += 8) {
       const auto n = static_cast<unsigned>(std::min<std::size_t>(8, groups.size - i));
       const __m512i word = _mm512_loadu_si512(groups.word + i);
+      const __m512i mask = _mm512_loadu_si512(groups.mask + i);
       const __m512i x = _mm512_min_epu64(_mm512_and_si512(word, low11), most);
-      _mm512_storeu_si512(groups.word + i, x);
       adder.places512(x, _mm512_loadu_si512(groups.row + i),
-                      _mm512_and_si512(_mm512_srli_epi64(word, 11), one), n, at + i);
+                      _mm512_and_si512(_mm512_srli_epi64(word, 11), one), n, at);
+      const __m256i place = _mm256_load_si256(reinterpret_cast<const __m256i*>(at));
+      const auto valid = static_cast<__mmask8>((1u << n) - 1);
+      const __mmask8 single = _mm512_mask_cmpeq_epi64_mask(valid, mask, one);
+      const auto vector = static_cast<__mmask8>(valid & ~single);
+      put(singles + n_singles, _mm256_maskz_compress_epi32(single, place));
+      put(vectors + n_vectors, _mm256_maskz_compress_epi32(vector, place));
+      _mm512_storeu_si512(groups.word + n_vectors, _mm512_maskz_compress_epi64(vector, x));
+      _mm512_storeu_si512(groups.mask + n_vectors, _mm512_maskz_compress_epi64(vector, mask));
+      n_singles += static_cast<unsigned>(_mm_popcnt_u32(single));
+      n_vectors += static_cast<unsigned>(_mm_popcnt_u32(vector));
     }
-    adder.template vectors512_at<kScaled>(at, groups.word, groups.mask, groups.size);
+    for (std::size_t i = 0; i < n_singles; ++i) adder.one_at(singles[i]);
+    adder.template vectors512_at<kScaled>(vectors, groups.word, groups.mask, n_vectors);
     groups.size = 0;
   }
 };
