@@ -79,8 +79,8 @@ def unpack_into(data: bytes | memoryview, room: memoryview) -> int | None:
         if not 0 <= stated <= len(room):
             return None
         with _decompressors.whole.stream_reader(data, read_across_frames=True) as reader:
-            whole = reader.readinto(room[:stated]) == stated and not reader.read(1)
-            return stated if whole else None
+            size = cast(Any, reader).readinto(room[:stated])
+            return stated if size == stated and not reader.read(1) else None
     except zstandard.ZstdError:
         return None
 

@@ -57,7 +57,7 @@ class DvEvents:
         self.before: Evt3State | None = None
         self.after: Evt3State | None = None
         self._decoder = _native.Aedat4BatchDecoder(0, False, *size)
-        self._decoder.open(raw)
+        self._decoder.add(raw)
 
     def decode(self) -> Packet:
         """See `Content`."""
@@ -78,7 +78,7 @@ class DvEvents:
         return DvEvents(self.raw, self._size, dict.fromkeys(self._dropped, 0))
 
     def _leave(self, dropped: dict[str, int]) -> None:
-        self._decoder.close()
+        self._decoder.clear()
         for name, count in dropped.items():
             self._dropped[name] += count
 
