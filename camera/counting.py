@@ -18,8 +18,8 @@ class Countable(Protocol):
 
         Args:
             slices: where they are counted.
-            threads: how many unfold what comes next meanwhile, where a format is compressed; None:
-                as many as are worth it.
+            threads: how many unfold what comes next, where a format is compressed, the caller's
+                among them while it waits; None: as many as are worth it.
 
         Raises as `packets` does, after every event before the damage has been counted.
         """

@@ -105,8 +105,8 @@ class Aedat4Recording(FileRecording):
         Args:
             since_us: begins with the packet that the table names for this time, where the table is
                 whole and agrees with the packets there; otherwise everything is read.
-            threads: how many decode the next packets meanwhile; 1: none, None: two where there are
-                two processors and the file is compressed and not small.
+            threads: how many decode the next packets, the caller's among them while it waits; None:
+                two where there are two processors and the file is compressed and not small.
 
         Raises RecordingError with the damaged packet's byte offset (or the file's end where it is
         cut off), after every event before it.
