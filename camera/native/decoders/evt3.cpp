@@ -18,59 +18,56 @@ std::uint32_t load(const std::uint8_t* words, std::size_t i) {
   return word;
 }
 
-std::uint16_t popcount(std::uint16_t v) {  // plain arithmetic, so that loops vectorise
+// Plain arithmetic, so that loops vectorise.
+SACCADE_INLINE std::uint16_t popcount(std::uint16_t v) {
   v = static_cast<std::uint16_t>(v - ((v >> 1) & 0x5555));
   v = static_cast<std::uint16_t>((v & 0x3333) + ((v >> 2) & 0x3333));
   v = static_cast<std::uint16_t>((v + (v >> 4)) & 0x0f0f);
   return static_cast<std::uint16_t>((v + (v >> 8)) & 0x1f);
 }
 
-// Exactly the events that the words encode, before any is dropped. All in 16 bits, and summed block
-// by block (at most 12 * kBlock), so that eight or more words go through at once.
-std::size_t count_events(const std::uint8_t* words, std::size_t n_words) {
+// What the words have of something. All in 16 bits, and summed block by block (at most 12 *
+// kBlock), so that eight or more words go through at once.
+template <typename Something>
+SACCADE_INLINE std::size_t count_of(const std::uint8_t* words, std::size_t n_words) {
   std::size_t n = 0;
   for (std::size_t i = 0; i < n_words; i += kBlock) {
     const std::size_t end = std::min(n_words, i + kBlock);
     std::uint16_t sum = 0;
     for (std::size_t j = i; j < end; ++j) {
       const auto word = static_cast<std::uint16_t>(load(words, j));
-      const auto type = static_cast<std::uint16_t>(word >> 12);
-      const auto one = static_cast<std::uint16_t>(type == 0x2);
-      const auto mask12 = static_cast<std::uint16_t>(-(type == 0x4) & 0xfff);
-      const auto mask8 = static_cast<std::uint16_t>(-(type == 0x5) & 0xff);
-      const auto mask = static_cast<std::uint16_t>(mask12 | mask8);
-      sum = static_cast<std::uint16_t>(sum + one + popcount(word & mask));
+      sum = static_cast<std::uint16_t>(sum +
+                                       Something::in(word, static_cast<std::uint16_t>(word >> 12)));
     }
     n += sum;
   }
   return n;
 }
 
-}  // namespace
-
-namespace {
-
-SACCADE_INLINE std::size_t count_reserved(const std::uint8_t* words, std::size_t n_words) {
-  std::size_t n = 0;
-  for (std::size_t i = 0; i < n_words; i += kBlock) {
-    const std::size_t end = std::min(n_words, i + kBlock);
-    std::uint16_t sum = 0;
-    for (std::size_t j = i; j < end; ++j) {
-      const auto word = static_cast<std::uint16_t>(load(words, j));
-      const auto type = static_cast<std::uint16_t>(word >> 12);
-      const auto odd = static_cast<std::uint16_t>((type & 7) == 1);      // 0x1, 0x9
-      const auto pair = static_cast<std::uint16_t>((type & 14) == 0xc);  // 0xc, 0xd
-      const auto other = static_cast<std::uint16_t>(type == 0xb);
-      sum = static_cast<std::uint16_t>(sum + odd + pair + other);
-    }
-    n += sum;
+// Exactly the events that a word encodes, before any is dropped.
+struct Events {
+  SACCADE_INLINE static std::uint16_t in(std::uint16_t word, std::uint16_t type) {
+    const auto one = static_cast<std::uint16_t>(type == 0x2);
+    const auto mask12 = static_cast<std::uint16_t>(-(type == 0x4) & 0xfff);
+    const auto mask8 = static_cast<std::uint16_t>(-(type == 0x5) & 0xff);
+    const auto mask = static_cast<std::uint16_t>(mask12 | mask8);
+    return static_cast<std::uint16_t>(one + popcount(word & mask));
   }
-  return n;
-}
+};
+
+// Whether no sensor sends a word of this type.
+struct Reserved {
+  SACCADE_INLINE static std::uint16_t in(std::uint16_t, std::uint16_t type) {
+    const auto odd = static_cast<std::uint16_t>((type & 7) == 1);      // 0x1, 0x9
+    const auto pair = static_cast<std::uint16_t>((type & 14) == 0xc);  // 0xc, 0xd
+    const auto other = static_cast<std::uint16_t>(type == 0xb);
+    return static_cast<std::uint16_t>(odd + pair + other);
+  }
+};
 
 #ifdef SACCADE_X86
 SACCADE_AVX2 std::size_t count_reserved_avx2(const std::uint8_t* words, std::size_t n_words) {
-  return count_reserved(words, n_words);
+  return count_of<Reserved>(words, n_words);
 }
 #endif
 
@@ -80,7 +77,7 @@ std::size_t count_reserved_evt3(const std::uint8_t* words, std::size_t n_words) 
 #ifdef SACCADE_X86
   if (has_avx2()) return count_reserved_avx2(words, n_words);
 #endif
-  return count_reserved(words, n_words);
+  return count_of<Reserved>(words, n_words);
 }
 
 // Events of up to kBlock words, packed: x in bits 0..10, on in 11, y in 12..22, lower time
@@ -156,9 +153,9 @@ EventColumns Evt3Decoder::decode(const std::uint8_t* bytes, std::size_t n_bytes)
 std::size_t Evt3Decoder::count(const std::uint8_t* words, std::size_t n_words) const {
 #ifdef SACCADE_X86
   const std::size_t whole = n_words / 16 * 16;
-  if (wide_) return count_wide(words, whole) + count_events(words + 2 * whole, n_words - whole);
+  if (wide_) return count_wide(words, whole) + count_of<Events>(words + 2 * whole, n_words - whole);
 #endif
-  return count_events(words, n_words);
+  return count_of<Events>(words, n_words);
 }
 
 void Evt3Decoder::run(const std::uint8_t* words, std::size_t n_words, EventColumns& out) {
