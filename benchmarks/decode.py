@@ -6,7 +6,8 @@ with saccade and with every rival that reads it, and writes `benchmarks/records/
 is the interpreter of an environment with `pip install dv-processing==2.0.4 faery==0.7.1
 expelliarmus==1.1.12 aedat==2.3.0 evlib==0.13.2 eventcv==1.0.8 tonic==1.7.0 h5py==3.16.0`.
 
-All figures are million events per second of CPU time, medians over the rounds, page cache warm:
+All figures are million events per second of CPU time, medians over passes and rounds, page cache
+warm:
 saccade to columns t, x, y, on; the rivals to the arrays that they give.
 """
 
@@ -25,7 +26,7 @@ from benchmarks.common import compare_command
 from benchmarks.encode import RAW
 from benchmarks.others import OTHERS, make
 from benchmarks.scenes import D346, HD, Scene, packets
-from benchmarks.turns import best, compare, saccade
+from benchmarks.turns import TIMED_S, best, compare, saccade
 from saccade.camera.formats.aedat4_writer import Aedat4Writer
 
 SCENES = {"1280x720": HD, "346x260": D346}
@@ -82,7 +83,7 @@ def readers(name: str, path: Path, python: str | None) -> dict[str, list[str]]:
 def rivals(names: tuple[str, ...], path: Path, python: str | None) -> dict[str, list[str]]:
     """The commands of rivals.py, if there is an interpreter to run them."""
     script = str(Path(__file__).with_name("rivals.py"))
-    return {name: [python, script, name, str(path), "1"] for name in names if python}
+    return {name: [python, script, name, str(path), str(TIMED_S)] for name in names if python}
 
 
 def limits(name: str, path: Path) -> dict[str, list[str]]:

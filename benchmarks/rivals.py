@@ -1,8 +1,9 @@
 """Reads recordings with other libraries, to columns or arrays in memory: run by decode.py.
 
-    python rivals.py READER FILE RUNS
+    python rivals.py READER FILE SECONDS
 
-prints one JSON object: the events, and the CPU and wall seconds of each run. It imports nothing of
+prints one JSON object: the events, and the CPU and wall seconds of each pass, of which there are
+one that is not timed, one that is, and others until these have taken SECONDS. It imports nothing of
 saccade, so that it runs in an environment of its own.
 """
 
@@ -130,9 +131,9 @@ READERS: dict[str, Callable[[str], int]] = {
 
 
 def main() -> None:
-    read, path, runs = READERS[sys.argv[1]], sys.argv[2], int(sys.argv[3])
+    read, path, seconds = READERS[sys.argv[1]], sys.argv[2], float(sys.argv[3])
     events, cpu, wall = read(path), [], []
-    for _ in range(runs):
+    while not wall or sum(wall) < seconds:
         begun = time.process_time(), time.perf_counter()
         read(path)
         cpu.append(time.process_time() - begun[0])

@@ -12,6 +12,8 @@ from typing import Any
 
 #: numpy's idle OpenBLAS threads spin for the first 10 ms, which `process_time` counts as ours.
 ENVIRONMENT = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+#: A reader passes over a file once to warm up, and then once or for so long, whichever is longer.
+TIMED_S = 0.3
 
 _READ = """
 import json, resource, sys, time
@@ -28,7 +30,7 @@ def cpu_time():  # with the processes that a reader starts
 cpu, wall, before = [], [], memory()
 options = json.loads(sys.argv[3])
 geometry = options.pop("geometry", None)
-for _ in range(int(sys.argv[2]) + 1):
+while len(cpu) < 2 or sum(wall[1:]) < float(sys.argv[2]):
     begun = cpu_time(), time.perf_counter()
     with open_recording(sys.argv[1], geometry and tuple(geometry)) as recording:
         n = sum(len(packet) for packet in recording.packets(**options))
@@ -39,15 +41,15 @@ print(json.dumps({"events": n, "cpu_s": cpu[1:], "wall_s": wall[1:], "mib": memo
 
 
 def saccade(path: Path, **options: Any) -> list[str]:
-    """The command that reads a file once to warm up and once to be timed.
+    """The command that reads a file once to warm up, and again for at least `TIMED_S`.
 
     Options are those of `packets`, and `geometry` for files that do not state it.
     """
-    return [sys.executable, "-c", _READ, str(path), "1", json.dumps(options)]
+    return [sys.executable, "-c", _READ, str(path), str(TIMED_S), json.dumps(options)]
 
 
 def compare(commands: dict[str, list[str]], rounds: int) -> dict[str, dict[str, Any]]:
-    """Medians over the rounds; {"failed": why} for a reader that cannot."""
+    """Medians over a run's passes, and of these over the rounds; {"failed": why} of who cannot."""
     return {
         reader: runs[-1] if "failed" in runs[-1] else _summary(runs)
         for reader, runs in take_turns(commands, rounds).items()
@@ -83,8 +85,8 @@ def _run(command: list[str]) -> dict[str, Any]:
 def _summary(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Medians; whatever else a run tells (frames, say) as the first told it."""
     n = runs[0]["events"]
-    cpu = statistics.median(run["cpu_s"][0] for run in runs)
-    wall = statistics.median(run["wall_s"][0] for run in runs)
+    cpu = statistics.median(statistics.median(run["cpu_s"]) for run in runs)
+    wall = statistics.median(statistics.median(run["wall_s"]) for run in runs)
     out = {"events": n, "mev_s": round(n / cpu / 1e6, 1), "mev_s_wall": round(n / wall / 1e6, 1)}
     if "mib" in runs[0]:
         out["peak_mib"] = round(runs[0]["mib"], 1)

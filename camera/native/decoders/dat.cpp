@@ -141,8 +141,7 @@ SACCADE_INLINE std::size_t DatDecoder::run_good(const std::uint8_t* records, std
     last = block.t1;
   }
   out.size += i * kBlock;
-  clock_.advance(last[3] >> kLowBits);
-  time_ = (time_ >> 32 << 32) | last[3];
+  rose_to(last[3]);
   return i;
 }
 
@@ -180,7 +179,22 @@ SACCADE_INLINE void DatDecoder::run_inlined(const std::uint8_t* records, std::si
 }
 
 void DatDecoder::run(const std::uint8_t* records, std::size_t n, EventColumns& out) {
+  if (avx512_) return run_avx512(records, n, out);
   avx2_ ? run_avx2(records, n, out) : run_anywhere(records, n, out);
+}
+
+void DatDecoder::run_avx512(const std::uint8_t* records, std::size_t n, EventColumns& out) {
+#ifdef SACCADE_X86
+  while (n > 0) {
+    const std::size_t good = good_avx512(records, n, out), bad = std::min(n - good, kBlock);
+    const std::uint8_t* rest = records + good * kRecord;
+    version_ == 1 ? run_slowly<9, 8>(rest, bad, out) : run_slowly<14, 14>(rest, bad, out);
+    records = rest + bad * kRecord;
+    n -= good + bad;
+  }
+#else
+  run_anywhere(records, n, out);
+#endif
 }
 
 void DatDecoder::run_anywhere(const std::uint8_t* records, std::size_t n, EventColumns& out) {

@@ -31,7 +31,9 @@ class DatDecoder {
   static constexpr unsigned kLowBits = 4;  // of the time, below those that the clock takes
 
   std::size_t count_avx512(const std::uint8_t* records, std::size_t n, SliceCounter& to);
+  std::size_t good_avx512(const std::uint8_t* records, std::size_t n, EventColumns& out);
   void run(const std::uint8_t* records, std::size_t n, EventColumns& out);
+  void run_avx512(const std::uint8_t* records, std::size_t n, EventColumns& out);
   void run_anywhere(const std::uint8_t* records, std::size_t n, EventColumns& out);
   void run_avx2(const std::uint8_t* records, std::size_t n, EventColumns& out);
   template <unsigned XBits, unsigned YBits>
@@ -40,6 +42,13 @@ class DatDecoder {
   void run_slowly(const std::uint8_t* records, std::size_t n, EventColumns& out);
   template <unsigned XBits, unsigned YBits>
   std::size_t run_good(const std::uint8_t* records, std::size_t n_blocks, EventColumns& out);
+
+  // Where records were good, the time of the last one.
+  void rose_to(std::uint32_t newest) {
+    if (!clock_.started()) return;
+    clock_.advance(newest >> kLowBits);
+    time_ = (time_ >> 32 << 32) | newest;
+  }
 
   std::uint32_t width_, height_, version_;
   bool avx2_, avx512_;
