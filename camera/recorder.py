@@ -1,29 +1,40 @@
-"""Recording while streaming: a reader of the ring that writes AEDAT4 or RAW on a thread of its own.
+"""Recording while streaming: a reader of the ring, and a process that writes AEDAT4 or RAW.
 
-A thread, not a process: packing, compressing and writing release the GIL, so a slow disk holds up
-nothing but this reader, which then loses packets of its own and says so; a process would need every
-event copied to it. A process that is killed leaves what was written, for writes are unbuffered.
+What is taken from the ring is handed to the process (`recording_process`) as it came; packing,
+compressing and writing are done there. A slow disk holds up nothing but this reader, which then
+loses packets of its own and says so. Where the run is killed, the process writes what it was given
+and finishes both files; where the process is killed, the run says so and goes on.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
+import socket
+import subprocess
 import threading
 from pathlib import Path
 
 from saccade.camera.capture import Capture, Captured
 from saccade.camera.errors import RecordingError, SaccadeError, printable
-from saccade.camera.formats.aedat4_writer import Aedat4Writer
-from saccade.camera.formats.raw_copy import RawCopier
-from saccade.camera.formats.raw_writer import RawWriter, check_sides
+from saccade.camera.formats.output import contiguous
+from saccade.camera.formats.raw_writer import check_sides
+from saccade.camera.processes import python
+from saccade.camera.recording_messages import (
+    Channel,
+    Chunk,
+    Finish,
+    Missing,
+    SourceFacts,
+    Start,
+    Written,
+)
 from saccade.camera.ring import Gap
-from saccade.camera.sidecar import Sidecar
-from saccade.camera.sources.base import LivePacket
-from saccade.camera.tapes import ByteTape, EventTape, Tape
+from saccade.camera.sidecar import RecordedGap, Sidecar, abandon
+from saccade.camera.tapes import aedat4_writer
 
 POLL_S = 0.1
-COPIED, ENCODED = "evt3, as the camera sent it", "evt3, encoded by saccade"
+_LAST_S = 2.0  # from its last word to its end
+_MODULE = "saccade.camera.recording_process"
 
 
 class Recorder:
@@ -33,6 +44,7 @@ class Recorder:
 
     Attributes:
         path: the file.
+        pid: of the process that writes it.
         error: what ended it before its time, on one line; "" otherwise.
     """
 
@@ -50,35 +62,44 @@ class Recorder:
             check_sides(self.path, source.width, source.height, "evt3")
         self.error = ""
         self._capture = capture
-        _claim(self.path)
-        try:
-            self._sidecar = Sidecar(self.path, source, "" if self._raw else "aedat4")
-            self._tape: Tape | None = None if self._raw else self._aedat4()
-        except RecordingError:
-            for made in (self.path, f"{self.path}.json"):
-                Path(made).unlink(missing_ok=True)
-            raise
+        facts = SourceFacts(
+            source.name, source.sensor, source.serial, source.width, source.height,
+            source.settings(),
+        )  # fmt: skip
+        self._written = _make_files(self.path, facts, self._raw)
         self._refused, self._losses = capture.refused, capture.losses
         self._last_us: int | None = None
+        self._given = 0  # events that the process was given
+        self._begun = not self._raw
+        try:
+            self._process, self._channel = _start_process()
+        except OSError as error:
+            _remove_files(self.path)
+            what = f"the process that writes it does not start ({error.strerror})"
+            raise RecordingError(self.path, what, "see what the machine has left") from error
+        self.pid = self._process.pid
         capture.keep_bytes = capture.keep_bytes or self._raw
-        self._reader = capture.ring.reader()
-        self._thread = threading.Thread(target=self._run, name="saccade-recorder", daemon=True)
+        self._reader = capture.ring.reader()  # what comes until the process is there waits there
+        start = Start(os.fsencode(self.path), self._raw, facts)
+        self._thread = threading.Thread(
+            target=self._run, args=(start,), name="saccade-recorder", daemon=True
+        )
         self._thread.start()
 
     @property
     def events(self) -> int:
         """Events written so far."""
-        return self._sidecar.events
+        return self._written.events
 
     @property
     def lost(self) -> dict[str, int]:
         """Events that are not in the file, by who lost them: source, recorder, disk."""
-        return dict(self._sidecar.lost)
+        return dict(self._written.lost)
 
     @property
     def gaps(self) -> int:
         """How many gaps the side-car lists."""
-        return len(self._sidecar.gaps)
+        return self._written.gaps
 
     @property
     def running(self) -> bool:
@@ -102,24 +123,35 @@ class Recorder:
         state = "recording" if self.running else "recorded"
         gaps = f", {lost:,} lost in {self.gaps} gaps" if self.gaps else ""
         failed = f", ended early: {self.error}" if self.error else ""
-        content = f" ({self._sidecar.content})" if self._raw and self._sidecar.content else ""
+        content = self._written.content
+        content = f" ({content})" if self._raw and content else ""
         return f"{state} {self.events:,} events to {printable(self.path)}{content}{gaps}{failed}"
 
-    def _run(self) -> None:
+    def _run(self, start: Start) -> None:
         try:
-            while not self._reader.ended:
-                self._take()
-                if self._tape is not None and self._tape.due:
-                    self._tape.flush()
-                self._sidecar.save()
-            tape = self._tape or self._encoding_tape()
-            tape.flush()
-            tape.close()
-        except Exception as error:  # of whichever kind, labelling goes on
-            self._fail(error)
+            self._channel.send(start)
+            finish = self._hand_over()
+            if self.error:  # the process has failed
+                finish = Finish(self._left())
+            self._channel.send(finish)
+            while not self._written.over:
+                self._hear(POLL_S)
+        except (ConnectionError, EOFError):
+            self._process_gone()
         if self._raw:
             self._capture.keep_bytes = False
-        self._sidecar.end(self.error)
+        self._end_process()
+
+    def _hand_over(self) -> Finish:
+        try:
+            while not (self._reader.ended or self.error):
+                self._take()
+                self._hear(0.0)
+        except (ConnectionError, EOFError):
+            raise
+        except Exception as error:  # of whichever kind, labelling goes on
+            return Finish(self._left(), printable(str(error) or type(error).__name__))
+        return Finish()
 
     def _take(self) -> None:
         try:
@@ -127,12 +159,28 @@ class Recorder:
         except SaccadeError:
             return  # the source's end, which the one who opened it reports
         if isinstance(item, Gap):
-            self._sidecar.add_gap("recorder", item.from_us, item.to_us, item.events)
-        elif item is not None and (self._tape is not None or item.packet is not None):
+            self._channel.send(Missing("recorder", item.from_us, item.to_us, item.events))
+        elif item is not None and (self._begun or item.packet is not None):
             self._note_lost(item)
-            self._last_us = int(item.events.t[-1]) if len(item.events) else self._last_us
-            self._tape = self._tape or self._raw_tape(item.packet)
-            self._tape.add(item)
+            self._give(item)
+
+    def _give(self, item: Captured) -> None:
+        packet = item.arrived
+        raw, encoding = packet.raw, packet.encoding
+        if not self._begun:
+            self._begun = True
+            self._capture.keep_bytes = self._raw and encoding == "evt3"
+        ends = item.ends_us if item.n_events else (0, 0)
+        if raw is not None and encoding == "evt3":
+            chunk = Chunk("evt3", item.n_events, *ends, packet.before, packet.after)
+            self._channel.send(chunk, memoryview(raw))
+        elif raw is not None and encoding == "dv":
+            self._channel.send(Chunk("dv", item.n_events, *ends), memoryview(raw))
+        elif item.n_events:
+            columns = (column.data for column in contiguous(packet.events))
+            self._channel.send(Chunk("columns", item.n_events, *ends), *columns)
+        self._given += item.n_events
+        self._last_us = ends[1] if item.n_events else self._last_us
 
     def _note_lost(self, item: Captured) -> None:
         """What the source lost since the packet before."""
@@ -142,45 +190,61 @@ class Recorder:
         self._losses = item.losses
         if refused or losses:
             last = self._last_us or 0
-            t = int(item.events.t[0]) if len(item.events) else last
+            t = item.ends_us[0] if item.n_events else last
             begin = t if self._last_us is None else last
-            self._sidecar.add_gap("source", begin, t, refused, losses)
+            self._channel.send(Missing("source", begin, t, refused, losses))
 
-    def _aedat4(self) -> Tape:
-        source = self._capture.source
-        name = source.sensor or source.name
-        writer = Aedat4Writer(self.path, source.width, source.height, "lz4", name)
-        return EventTape(writer, self._sidecar.wrote)
+    def _hear(self, timeout_s: float) -> None:
+        """What the process says."""
+        while self._channel.waits(timeout_s):
+            message, _ = self._channel.receive()
+            if isinstance(message, Written):
+                self._written = message
+                self.error = message.error
+                if message.over:
+                    return
+            timeout_s = 0.0
 
-    def _raw_tape(self, first: LivePacket | None) -> Tape:
-        if first is None or first.encoding != "evt3":
-            return self._encoding_tape()
-        source = self._capture.source
-        self._sidecar.content = COPIED
-        size = source.width, source.height
-        copier = RawCopier(self.path, *size, source.sensor or source.name, source.serial)
-        return ByteTape(copier, self._sidecar.wrote)
-
-    def _encoding_tape(self) -> Tape:
-        source = self._capture.source
-        self._capture.keep_bytes = False
-        self._sidecar.content = ENCODED
-        name = source.sensor or source.name
-        writer = RawWriter(self.path, source.width, source.height, "evt3", name)
-        return EventTape(writer, self._sidecar.wrote)
-
-    def _fail(self, error: Exception) -> None:
-        """The end before its time: what waits is in no file."""
-        self.error = printable(str(error) or type(error).__name__)
+    def _left(self) -> int:
+        """Takes nothing more; events that waited for that."""
         before = self._reader.lost
         self._reader.close()
-        missing = (self._tape.pending if self._tape else 0) + self._reader.lost - before
-        if missing:
-            begin = self._sidecar.last_us or 0
-            self._sidecar.add_gap("disk", begin, max(begin, self._last_us or 0), missing)
-        if self._tape is not None:
-            with contextlib.suppress(RecordingError):  # what is missing then, readers do without
-                self._tape.close()
+        return self._reader.lost - before
+
+    def _process_gone(self) -> None:
+        """It was killed: both files are as it left them."""
+        code = self._process.wait()
+        how = f"was killed (signal {-code})" if code < 0 else f"ended (exit code {code})"
+        said = self._written
+        said.error = f"{printable(self.path)}: the process that writes it {how}; record anew"
+        left = self._left() + self._given - said.events - said.lost["disk"]
+        begin = said.last_us or 0
+        gap = RecordedGap(begin, max(begin, self._last_us or 0), left, "recorder")
+        abandon(self.path, said, gap)
+        said.lost["recorder"] += left
+        said.gaps += left > 0
+        self.error = said.error
+
+    def _end_process(self) -> None:
+        try:
+            self._process.wait(_LAST_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._channel.close()
+
+
+def _start_process() -> tuple[subprocess.Popen[bytes], Channel]:
+    ours, its = socket.socketpair()
+    with its:
+        null = subprocess.DEVNULL
+        # Of its own session: Ctrl-C is for us.
+        process = subprocess.Popen(
+            python(_MODULE, str(its.fileno())),
+            stdin=null, stdout=null, stderr=null,
+            pass_fds=(its.fileno(),), start_new_session=True,
+        )  # fmt: skip
+    return process, Channel(ours)
 
 
 def _is_raw(path: str) -> bool:
@@ -189,6 +253,25 @@ def _is_raw(path: str) -> bool:
         what = "a live source is recorded as .aedat4 or .raw; `saccade convert` makes others of it"
         raise SaccadeError(f"record {printable(path)}: {what}")
     return suffix == ".raw"
+
+
+def _make_files(path: str, facts: SourceFacts, raw: bool) -> Written:
+    """Both, so that whoever asks for a recording is told that there can be none."""
+    _claim(path)
+    try:
+        sidecar = Sidecar(path, facts, "" if raw else "aedat4")
+        sidecar.begin()
+        if not raw:
+            aedat4_writer(path, facts).close()
+    except RecordingError:
+        _remove_files(path)
+        raise
+    return sidecar.written("", over=False)
+
+
+def _remove_files(path: str) -> None:
+    for made in (path, f"{path}.json"):
+        Path(made).unlink(missing_ok=True)
 
 
 def _claim(path: str) -> None:

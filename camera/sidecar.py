@@ -12,8 +12,7 @@ from typing import Any
 import msgspec
 
 from saccade.camera.errors import RecordingError
-from saccade.camera.events import Packet
-from saccade.camera.sources.base import LiveSource
+from saccade.camera.recording_messages import SourceFacts, Written
 
 #: From so many gaps on, those that follow each other are listed as one: the file stays readable.
 MOST_GAPS = 10_000
@@ -74,13 +73,12 @@ class Sidecar:
     """
 
     def __init__(
-        self, recording: str | os.PathLike[str], source: LiveSource, content: str = ""
+        self, recording: str | os.PathLike[str], source: SourceFacts, content: str = ""
     ) -> None:
-        """Writes it; RecordingError where that is not possible."""
+        """Writes nothing yet."""
         self.path = Path(f"{os.fspath(recording)}.json")
         self._recording = Path(recording).name
         self._source = source
-        self._settings = source.settings()
         self.content = content
         self.events = 0
         self.first_us: int | None = None
@@ -89,21 +87,28 @@ class Sidecar:
         self.gaps: list[RecordedGap] = []
         self._saved = time.monotonic()
         self._changed = False
+
+    def begin(self) -> None:
+        """Writes it for the first time; RecordingError where that is not possible."""
         try:
             self._write("recording", "")
         except OSError as error:
             what = f"it cannot be written ({error.strerror})"
             raise RecordingError(str(self.path), what, "choose another folder") from error
 
-    def wrote(self, packet: Packet) -> None:
-        """These events are in the recording."""
-        if not len(packet):
+    def wrote(self, events: int, first_us: int, last_us: int) -> None:
+        """So many events more are in the recording; the times of the first and the last."""
+        if not events:
             return
-        self.events += len(packet)
-        if self.first_us is None:
-            self.first_us = int(packet.t[0])
-        self.last_us = int(packet.t[-1])
+        self.events += events
+        self.first_us = first_us if self.first_us is None else self.first_us
+        self.last_us = last_us
         self._changed = True
+
+    def written(self, error: str, over: bool) -> Written:
+        """How far the recording is; see `Written`."""
+        lost, gaps = dict(self.lost), len(self.gaps)
+        return Written(self.events, self.last_us, lost, gaps, self.content, error, over)
 
     def add_gap(
         self, by: str, from_us: int, to_us: int, events: int, losses: dict[str, int] | None = None
@@ -138,13 +143,7 @@ class Sidecar:
                 self._overwrite(self._content(state, error))
 
     def _write(self, state: str, error: str) -> None:
-        new = self.path.with_name(f".{self.path.name}.new")
-        try:
-            new.write_bytes(self._content(state, error))
-            new.replace(self.path)
-        except OSError:
-            new.unlink(missing_ok=True)
-            raise
+        _replace(self.path, self._content(state, error))
 
     def _overwrite(self, content: bytes) -> None:
         with self.path.open("r+b", buffering=0) as file:
@@ -156,6 +155,40 @@ class Sidecar:
         found = SidecarFile(
             self._recording, self.content, state, error, source.name, source.sensor, source.serial,
             source.width, source.height, self.events, self.first_us, self.last_us,
-            self.lost, self.gaps, self._settings,
+            self.lost, self.gaps, source.settings,
         )  # fmt: skip
-        return msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n"
+        return _text(found)
+
+
+def abandon(recording: str, written: Written, gap: RecordedGap) -> None:
+    """Finishes the side-car of a recording whose process is gone, as far as that said something.
+
+    Args:
+        recording: the recording.
+        written: what it said last, with the error.
+        gap: the events that it was given since, or was to be given.
+    """
+    path = Path(f"{recording}.json")
+    with contextlib.suppress(OSError, msgspec.DecodeError):
+        found = msgspec.json.decode(path.read_bytes(), type=SidecarFile)
+        found.state, found.error, found.content = "failed", written.error, written.content
+        found.events, found.last_us = written.events, written.last_us
+        found.lost = dict(written.lost)
+        if gap.events:
+            found.gaps.append(gap)
+            found.lost[gap.by] += gap.events
+        _replace(path, _text(found))
+
+
+def _text(found: SidecarFile) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n"
+
+
+def _replace(path: Path, content: bytes) -> None:
+    new = path.with_name(f".{path.name}.new")
+    try:
+        new.write_bytes(content)
+        new.replace(path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise

@@ -26,7 +26,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from saccade.training.mini_augment import augment, mix
-from saccade.training.mini_data import SPEC, Images, cached_frames, load_images, without
+from saccade.training.mini_data import (
+    ANY,
+    SPEC,
+    Conditions,
+    Images,
+    cached_frames,
+    load_images,
+    without,
+)
 from saccade.training.mini_measure import embed, evaluate, few_shot, unseen_names
 from saccade.training.mini_model import Mini
 from saccade.training.mini_start import unfold
@@ -34,6 +42,7 @@ from saccade.training.mini_text import TextTargets, read_texts
 
 TRAIN_SEED = 1
 VALIDATION_SEED = 2
+LONGER = Conditions(motion=2.0)
 LOOK = 10  # epochs from one look at the validation frames to the next
 
 
@@ -50,6 +59,7 @@ class Recipe:
     Attributes:
         epochs: of N draws each, N being the number of training images.
         variants: simulations of each image.
+        longer: how many of them, the last, have strokes twice as long, and so twice the events.
         grow: epochs from one variant to the next.
         cool: how many of them, the last, see the learning rate fall.
         small: side of the frames in pixels before the rate falls.
@@ -65,6 +75,7 @@ class Recipe:
 
     epochs: int
     variants: int = 12
+    longer: int = 0
     grow: int = 5
     cool: int = 30
     small: int = 64
@@ -95,17 +106,19 @@ class Frames:
     """The simulated frames of the training images, in the memory of the device that trains."""
 
     def __init__(
-        self, images: Images, work: Path, variants: int, device: str = "cpu", seed: int = TRAIN_SEED
+        self, images: Images, work: Path, variants: int, device: str = "cpu", longer: int = 0
     ) -> None:
         """`work` keeps the frames; a variant that it lacks is simulated when it is needed."""
-        self.images, self._work, self._seed, self._ready = images, work, seed, 0
+        self.images, self._work, self._ready = images, work, 0
+        self._ordinary = variants - longer
         shape = (variants, len(images.pixels), SPEC.size, SPEC.size)
         self._frames = torch.empty(shape, dtype=torch.uint8, device=device)
 
     def need(self, variants: int) -> None:
         """Makes sure of the first so many variants."""
         for k in range(self._ready, variants):
-            frames = cached_frames(self.images, self._seed, k, self._work)
+            drawn = (ANY, "frames") if k < self._ordinary else (LONGER, "longer")
+            frames = cached_frames(self.images, TRAIN_SEED, k, self._work, *drawn)
             self._frames[k] = torch.from_numpy(np.array(frames))
         self._ready = max(self._ready, variants)
 
@@ -263,6 +276,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=2e-3, help="the highest learning rate")
     parser.add_argument("--bfloat16", action="store_true", help="for a GPU, AMX or AVX-512 BF16")
     parser.add_argument("--variants", type=int, default=12, help="simulations of each image")
+    parser.add_argument("--longer", type=int, default=0, help="of them with strokes twice as long")
     parser.add_argument("--unseen", type=int, default=0, help="classes left out, then shown by 5s")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--grow", type=int, default=5, help="epochs from a variant to the next")
@@ -279,12 +293,13 @@ def main() -> None:
     recipe = Recipe(
         options.epochs,
         options.variants,
+        options.longer,
         options.grow,
         cool=options.cool,
         learning_rate=options.rate,
         bfloat16=options.bfloat16,
     )
-    frames = Frames(images, options.work, recipe.variants, options.device)
+    frames = Frames(images, options.work, recipe.variants, options.device, recipe.longer)
     trainer = Trainer(frames, recipe, texts, options.device, options.start)
     train(trainer, images.names, held_frames, held.classes, options.work)
     if unseen.names:

@@ -13,7 +13,6 @@ import os
 import select
 import struct
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -26,8 +25,10 @@ from saccade.camera.errors import RecordingError
 from saccade.camera.events import Packet
 from saccade.camera.formats.base import COPY_AGAIN, FileRecording
 from saccade.camera.formats.file import RecordingFile, check_geometry
+from saccade.camera.processes import python
 
 _BLOCK_EVENTS = 65_536
+_MODULE = "saccade.camera.formats.hdf5_child"
 _START_S = 60.0  # for the process to start, on a machine that is busy
 _SILENT_S = 30.0  # for the disk; what computes is ended far sooner, by the child's own timer
 _HEAD = struct.Struct("<cQ")
@@ -38,8 +39,8 @@ class _Child:
 
     def __init__(self, file: RecordingFile, size: tuple[int, int] | None) -> None:
         width, height = size or (0, 0)
-        command = [sys.executable, "-m", "saccade.camera.formats.hdf5_child"]
-        command += [os.path.abspath(file.path), str(file.size), str(width), str(height)]  # noqa: PTH100
+        path = os.path.abspath(file.path)  # noqa: PTH100
+        command = python(_MODULE, path, str(file.size), str(width), str(height))
         # One thread: the others' stacks would count as memory.
         env = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         self._path, self._limit = file.path, 64 * _BLOCK_EVENTS

@@ -183,7 +183,3 @@ def send(out: BinaryIO, kind: bytes, payload: bytes) -> None:
     """One answer."""
     out.write(struct.pack("<cQ", kind, len(payload)) + payload)
     out.flush()
-
-
-if __name__ == "__main__":
-    main()

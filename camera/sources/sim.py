@@ -10,7 +10,6 @@ import select
 import shutil
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from saccade.camera.processes import python
 from saccade.camera.sources.base import LivePacket, SourceError, SourceLostError
 from saccade.camera.sources.connection import Connection, ConnectionEndedError
 from saccade.camera.sources.contents import DvEvents
@@ -97,7 +97,7 @@ class SimSource:
 
         Raises SourceError where it does not start.
         """
-        arguments = [sys.executable, "-m", _MODULE, self.name, str(self._path)]
+        arguments = python(_MODULE, self.name, str(self._path))
         pipe = subprocess.PIPE
         # Of its own session: Ctrl-C is for us, and a camera does not hear it.
         self._process = subprocess.Popen(

@@ -1,6 +1,7 @@
-"""A virtual camera, in a process of its own: `python -m` this module, a URI and a socket's path.
+"""A virtual camera, in a process of its own.
 
-Its bytes are made first; "ready" on its standard output says so. It ends with its standard input.
+A URI and the path of a socket are its arguments. Its bytes are made first; "ready" on its standard
+output says so. It ends with its standard input.
 """
 
 from __future__ import annotations
@@ -200,7 +201,3 @@ def main() -> None:
     camera = Camera(read_options(SourceUri(uri)), Path(path))
     print("ready", flush=True)
     camera.run()
-
-
-if __name__ == "__main__":
-    main()

@@ -4,31 +4,45 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.live import ScriptedSource, packet
+from tests.live import ScriptedSource, packet, steady
 
 from saccade.camera.capture import Capture
-from saccade.camera.errors import RecordingError, SaccadeError
-from saccade.camera.formats.aedat4_writer import Aedat4Writer
+from saccade.camera.errors import SaccadeError
 from saccade.camera.recorder import Recorder
+from saccade.camera.recording_process import KILLED as KILLED_RUN
 from saccade.camera.recordings import open_recording
 
 
-def record(script, path, ring_bytes=1 << 24, before_end=lambda recorder: None, source=None):
+def nothing(recorder):
+    pass
+
+
+def record(script, path, ring_bytes=1 << 24, before_end=nothing, source=None, begun=nothing):
     capture = Capture(source or ScriptedSource(script), ring_bytes)
     recorder = Recorder(capture, path)
+    begun(recorder)
     capture.start()
     while capture._thread.is_alive():
         time.sleep(0.01)
     before_end(recorder)
     assert recorder.close(timeout_s=30)
     return recorder, capture
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
 
 
 def read(path):
@@ -63,17 +77,10 @@ def test_what_the_source_lost_is_a_gap(tmp_path):
     assert recorder.lost == {"source": 5, "recorder": 0, "disk": 0}
 
 
-def test_a_slow_disk_loses_packets_of_the_recorder_and_each_is_in_a_gap(tmp_path, monkeypatch):
-    write = Aedat4Writer.write
-
-    def slow(self, events):
-        time.sleep(0.03)
-        write(self, events)
-
-    monkeypatch.setattr(Aedat4Writer, "write", slow)
+def test_a_slow_disk_loses_packets_of_the_recorder_and_each_is_in_a_gap(tmp_path):
     path = tmp_path / "live.aedat4"
-    script = (packet(30_000, 1000 * k, 1000 * (k + 1)) for k in range(100))
-    recorder, capture = record(script, path, ring_bytes=4_000_000)
+    script = (packet(30_000, 1000 * k, 1000 * (k + 1)) for k in range(300))
+    recorder, capture = record(script, path, ring_bytes=4_000_000, begun=stop, before_end=go_on)
     facts = sidecar(path)
     assert facts["gaps"] and {gap["by"] for gap in facts["gaps"]} == {"recorder"}
     assert len(read(path)) == facts["events"] == recorder.events
@@ -83,27 +90,84 @@ def test_a_slow_disk_loses_packets_of_the_recorder_and_each_is_in_a_gap(tmp_path
         assert not ((times > gap["from_us"]) & (times < gap["to_us"])).any()
 
 
-def test_a_full_disk_ends_the_recording_with_an_error_and_counts_what_is_missing(
-    tmp_path, monkeypatch
-):
-    write, calls = Aedat4Writer.write, []
+def stop(recorder):
+    os.kill(recorder.pid, signal.SIGSTOP)
 
-    def full(self, events):
-        calls.append(len(events))
-        if len(calls) == 3:
-            raise RecordingError(self.path, "writing failed (No space left)", "make room", 1)
-        write(self, events)
 
-    monkeypatch.setattr(Aedat4Writer, "write", full)
+def go_on(recorder):
+    os.kill(recorder.pid, signal.SIGCONT)
+
+
+def test_a_disk_that_takes_no_end_is_not_waited_for(tmp_path):
     path = tmp_path / "live.aedat4"
-    script = (packet(65_536, 1000 * k, 1000 * (k + 1)) for k in range(10))
-    recorder, capture = record(script, path, 1 << 28)
+    capture = Capture(ScriptedSource([packet(300, 0, 1000)]))
+    recorder = Recorder(capture, path)
+    stop(recorder)
+    capture.start()
+    begun = time.monotonic()
+    assert not recorder.close(timeout_s=0.3) and time.monotonic() < begun + 1
+    go_on(recorder)
+    assert recorder.close(timeout_s=30) and len(read(path)) == 300
+
+
+def test_a_full_disk_ends_the_recording_with_an_error_and_counts_what_is_missing(tmp_path):
+    def limit(recorder):
+        resource.prlimit(recorder.pid, resource.RLIMIT_FSIZE, (1 << 20,) * 2)
+
+    path = tmp_path / "live.aedat4"
+    recorder, capture = record(_noise(50), path, 1 << 28, begun=limit)
     facts = sidecar(path)
-    assert facts["state"] == "failed" and "No space left" in facts["error"]
-    assert len(read(path)) == facts["events"] == 2 * 65_536
+    assert facts["state"] == "failed" and "File too large" in facts["error"] == recorder.error
+    assert 0 < len(read(path)) == facts["events"] < 1_000_000
     assert not recorder.running and "ended early" in recorder.text()
-    assert facts["lost"]["disk"] >= 65_536
-    assert capture.events == 10 * 65_536  # capture went on
+    assert 65_536 <= facts["lost"]["disk"] <= 1_000_000 - facts["events"]
+    assert capture.events == 1_000_000  # capture went on
+
+
+def test_a_process_that_is_killed_is_told_at_once_and_the_rest_goes_on(tmp_path):
+    path = tmp_path / "live.aedat4"
+    capture = Capture(ScriptedSource(steady(20.0)))
+    recorder = Recorder(capture, path)
+    capture.start()
+    wait_for(lambda: recorder.events > 0)
+    os.kill(recorder.pid, signal.SIGKILL)
+    killed = time.monotonic()
+    wait_for(lambda: not recorder.running)
+    assert time.monotonic() < killed + 1
+    assert "live.aedat4: the process that writes it was killed (signal 9)" in recorder.error
+    events = capture.events
+    wait_for(lambda: capture.events > events)
+    capture.close()
+    assert recorder.close() and recorder.error in recorder.text()
+    facts = sidecar(path)
+    assert (facts["state"], facts["error"]) == ("failed", recorder.error)
+    assert facts["events"] == recorder.events <= len(read(path))
+    assert facts["lost"] == recorder.lost
+    for gap in facts["gaps"]:
+        assert gap["by"] == "recorder" and gap["from_us"] == facts["last_us"]
+    with pytest.raises(ProcessLookupError):  # it is waited for
+        os.kill(recorder.pid, 0)
+
+
+def test_recordings_leave_no_process_and_no_file_open(tmp_path):
+    def open_files():
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    found = []
+    for k in range(4):
+        recorder, _ = record([packet(300, 0, 1000)], tmp_path / f"{k}.aedat4")
+        with pytest.raises(ProcessLookupError):
+            os.kill(recorder.pid, 0)
+        found.append(open_files())
+    assert found == [found[0]] * 4
+
+
+def test_a_recording_takes_nothing_from_the_folder_that_it_is_started_in(tmp_path, monkeypatch):
+    (tmp_path / "saccade").mkdir()
+    (tmp_path / "numpy.py").write_text("raise SystemExit(1)")
+    monkeypatch.chdir(tmp_path)
+    record([packet(300, 0, 1000)], Path("live.aedat4"))
+    assert len(read(tmp_path / "live.aedat4")) == 300
 
 
 def test_a_small_tmpfs_leaves_a_readable_file_and_a_final_sidecar(tmp_path):
@@ -152,7 +216,7 @@ from saccade.camera.recorder import Recorder
 capture = Capture(ScriptedSource(steady(60.0, rate=1_000_000)))
 recorder = Recorder(capture, sys.argv[1])
 capture.start()
-print("recording", flush=True)
+print("recording", recorder.pid, flush=True)
 while True:
     time.sleep(0.02)
     print(capture.events, flush=True)
@@ -166,7 +230,7 @@ def test_a_killed_recorder_keeps_all_but_the_last_second(tmp_path, after_s):
         [sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, text=True
     )
     assert process.stdout is not None
-    assert process.stdout.readline() == "recording\n"
+    assert process.stdout.readline().startswith("recording")
     begun, counts = time.monotonic(), []
     while (now := time.monotonic()) < begun + after_s:
         counts.append((now, int(process.stdout.readline())))
@@ -174,8 +238,26 @@ def test_a_killed_recorder_keeps_all_but_the_last_second(tmp_path, after_s):
     rest = process.stdout.read().split()
     process.wait()
     process.stdout.close()
+    wait_for(lambda: sidecar(path)["state"] != "recording")
     last = int(rest[-1]) if rest and rest[-1].isdecimal() else counts[-1][1]
     kept = len(read(path))
     second_ago = [n for at, n in counts if at < counts[-1][0] - 1.0]
     assert (second_ago[-1] if second_ago else 0) <= kept <= last + 1_000_000
-    assert sidecar(path)["state"] == "recording"
+    facts = sidecar(path)
+    assert (facts["state"], facts["error"], facts["events"]) == ("failed", KILLED_RUN, kept)
+    with open_recording(path) as recording:  # whole, with its table
+        assert recording._read_table() is not None
+
+
+def test_killed_with_its_process_a_recording_is_readable(tmp_path):
+    path = tmp_path / "live.aedat4"
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    pid = int(process.stdout.readline().split()[1])
+    wait_for(lambda: path.stat().st_size > 10_000)
+    os.kill(pid, signal.SIGKILL)
+    process.kill()
+    process.communicate()
+    assert len(read(path)) > 10_000 and sidecar(path)["state"] in ("recording", "failed")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import signal
 import threading
 import time
@@ -17,8 +19,7 @@ from tests.live import ScriptedSource, steady
 from tests.stream.test_live_run import start, wait_for
 
 from saccade.camera.capture import Capture
-from saccade.camera.errors import RecordingError, SaccadeError
-from saccade.camera.formats.aedat4_writer import Aedat4Writer
+from saccade.camera.errors import SaccadeError
 from saccade.camera.recordings import open_recording
 from saccade.stream.control import ControlServer
 from saccade.stream.control_client import Control, ControlError
@@ -121,31 +122,56 @@ def test_without_a_folder_or_a_live_source_it_is_refused(
         Recordings(Capture(ScriptedSource([])), str(tmp_path / "none"))
 
 
-def test_a_full_disk_is_told_by_the_status_and_by_the_stop(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(self: Aedat4Writer, packet: object) -> None:
-        raise RecordingError(self.path, "writing failed (No space left)", "make room", 1)
+def no_room(recordings: Recordings) -> None:
+    """The file that is being recorded cannot grow any more."""
+    recorder = recordings.now
+    assert recorder is not None
+    size = Path(recorder.path).stat().st_size
+    resource.prlimit(recorder.pid, resource.RLIMIT_FSIZE, (size, size))
 
-    monkeypatch.setattr(Aedat4Writer, "write", full)
+
+def test_a_full_disk_is_told_by_the_status_and_by_the_stop(model: Path, tmp_path: Path) -> None:
     with live(model, tmp_path) as (control, recordings):
         control.record_start("a.aedat4")
+        no_room(recordings)
         deadline = time.monotonic() + 20
         while "ended early" not in control.status().status.recording:
             assert time.monotonic() < deadline
             time.sleep(0.05)
         done = control.record_stop()
-        assert "No space left" in done.error and done.lost["disk"] > 0
+        assert "File too large" in done.error and done.lost["disk"] > 0
         recordings.finish()  # who asked was told
         control.record_start("b.aedat4")
+        no_room(recordings)
         deadline = time.monotonic() + 20
         while recordings.now is not None and recordings.now.running:
             assert time.monotonic() < deadline
             time.sleep(0.05)
-        monkeypatch.undo()
         control.record_start("c.aedat4")  # nobody asked about the one before
         with pytest.raises(SaccadeError, match=r"not complete: .*b\.aedat4"):
             recordings.finish()
+
+
+def test_a_process_that_is_killed_is_told_by_the_status_while_labels_go_on(
+    model: Path, tmp_path: Path
+) -> None:
+    with live(model, tmp_path) as (control, recordings):
+        control.record_start("a.aedat4")
+        until_events(control)
+        recorder = recordings.now
+        assert recorder is not None
+        os.kill(recorder.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 1
+        while "ended early" not in (status := control.status().status).recording:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert "was killed (signal 9)" in status.recording
+        labels, deadline = status.labels, time.monotonic() + 20
+        while control.status().status.labels <= labels:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        assert "was killed" in control.record_stop().error
+        control.record_start("b.aedat4")
 
 
 @pytest.mark.parametrize("ends", ["by itself", "SIGTERM"])
