@@ -36,6 +36,7 @@ from saccade.stream.evaluation_record import (
     unseen_figures,
 )
 from saccade.stream.evaluation_windows import (
+    Faults,
     Looker,
     Sample,
     Windows,
@@ -183,9 +184,9 @@ class _Evaluation:
     ) -> None:
         self._options, self._model, self._bank = options, model, bank
         self._looker, self._scale = looker, model.manifest.embedding.scale
-        self.left_out: dict[str, str] = {}
+        self._faults = Faults()
         with _counted("recordings") as report:
-            windows = looker.look(samples, None, self.left_out, report)
+            windows = looker.look(samples, None, self._faults, report)
         if not len(windows.owners):
             raise SaccadeError(f"{options.folder}: none of its recordings can be used")
         used, owners = np.unique(windows.owners, return_inverse=True)
@@ -218,7 +219,8 @@ class _Evaluation:
             f"{options.count} events" if options.count else options.window or DEFAULT_WINDOW,
             len(self.samples),
             len(judged.truth),
-            self.left_out,
+            self._faults.left_out,
+            self._faults.damaged,
             unknown,
             *overall(judged)[:3],
             class_figures(judged, names),
@@ -237,7 +239,7 @@ class _Evaluation:
             if self._options.count is not None and disturbance.speed != 1:
                 continue  # slices by count are the same at any speed
             with _counted(f"recordings, {name}") as report:
-                windows = self._looker.look(self.samples, disturbance, self.left_out, report)
+                windows = self._looker.look(self.samples, disturbance, self._faults, report)
             if len(windows.owners):
                 found.append(robustness(name, self._judge(windows)))
         return found

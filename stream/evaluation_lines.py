@@ -12,6 +12,7 @@ from saccade.stream.evaluation_record import Record
 def figures_in_lines(record: Record) -> Iterator[str]:
     """The figures of a record, a few to a line."""
     left = f", {len(record.left_out)} left out" if record.left_out else ""
+    left += f", {len(record.damaged)} damaged" if record.damaged else ""
     yield (
         f"{record.model['name']}: {record.recordings} recordings of {len(record.classes)} labels, "
         f"{record.windows} windows of {record.slices}, among {record.labels} labels{left}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from saccade.engines.evaluation import Share
 from saccade.stream.evaluation_pictures import Picture
@@ -92,7 +92,11 @@ def _sections(record: Record, title: str, pictures: Sequence[Picture]) -> Iterat
     if record.robustness:
         yield _robustness(record)
     if record.left_out or record.unknown_folders:
-        yield _left_out(record)
+        rows = [text(why) for why in record.left_out.values()]
+        rows += [f"{text(name)}: no label in use" for name in record.unknown_folders]
+        yield _listed("Left out", rows)
+    if record.damaged:
+        yield _listed("Looked at up to their damage", map(text, record.damaged.values()))
 
 
 def _table(heads: str) -> str:
@@ -189,7 +193,5 @@ def _robustness(record: Record) -> str:
     return f"<h2>Robustness</h2>{_table(heads)}{rows}</table>"
 
 
-def _left_out(record: Record) -> str:
-    rows = [f"<li>{text(why)}</li>" for why in record.left_out.values()]
-    rows += [f"<li>{text(name)}: no label in use</li>" for name in record.unknown_folders]
-    return f"<h2>Left out</h2><ul>{''.join(rows)}</ul>"
+def _listed(head: str, rows: Iterable[str]) -> str:
+    return f"<h2>{head}</h2><ul>{''.join(f'<li>{row}</li>' for row in rows)}</ul>"

@@ -79,6 +79,7 @@ class Record:
     recordings: int
     windows: int
     left_out: dict[str, str]
+    damaged: dict[str, str]
     unknown_folders: list[str]
     top1: Share
     top5: Share

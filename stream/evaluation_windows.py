@@ -6,7 +6,7 @@ import itertools
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from saccade.engines.bank import MOST_SHOWN, LabelBank, LabelError
 from saccade.engines.engine import Engine
 from saccade.engines.models import Model
 from saccade.stream.settings import make_slicer, parse_geometry
-from saccade.stream.windows import FrameBatch, chosen_frames, framer_of
+from saccade.stream.windows import FrameBatch, chosen_frames, framer_of, until_damage
 
 _FORM = "give a folder that has a folder of recordings for each label"
 
@@ -57,6 +57,31 @@ class Windows:
     embeddings: NDArray[np.float32]
     owners: NDArray[np.intp]
     places: NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    """What could not be used as it should be, by the recording's name; stderr names each once.
+
+    Attributes:
+        left_out: recordings that cannot be read, or have no events, and why.
+        damaged: those of which only what comes before the damage was looked at.
+    """
+
+    left_out: dict[str, str] = field(default_factory=dict[str, str])
+    damaged: dict[str, str] = field(default_factory=dict[str, str])
+
+    def leave_out(self, sample: Sample, error: RecordingError) -> None:
+        """A recording of which nothing can be used."""
+        self.left_out[printable(sample.name)] = str(error)
+        print(printable(f"left out: {error}"), file=sys.stderr)
+
+    def damage(self, sample: Sample, error: RecordingError) -> None:
+        """One that is damaged further on."""
+        name = printable(sample.name)
+        if name not in self.damaged:
+            self.damaged[name] = str(error)
+            print(printable(f"{error}; looked at what is before"), file=sys.stderr)
 
 
 def find_recordings(folder: Path) -> dict[str, list[Path]]:
@@ -145,7 +170,7 @@ class Looker:
         self,
         samples: Sequence[Sample],
         disturbance: Disturbance | None,
-        left_out: dict[str, str],
+        faults: Faults,
         report: Callable[[int, int], None],
     ) -> Windows:
         """The windows of recordings as they are, or disturbed.
@@ -153,21 +178,19 @@ class Looker:
         Args:
             samples: the recordings.
             disturbance: what is done to their events; None: nothing.
-            left_out: gets the name of each recording that cannot be read to its end, or has no
-                events, and why; stderr names it too, and the others go on.
+            faults: gets those that are not used, or not to their end; the others go on.
             report: called with the number of recordings done, and how many they are.
         """
         batch = FrameBatch(self._engine)
         owners, places = list[int](), list[int]()
         for i, sample in enumerate(samples):
             try:
-                for place, frame in self._chosen(sample, disturbance):
+                for place, frame in self._chosen(sample, disturbance, faults):
                     batch.add(frame)
                     owners.append(i)
                     places.append(place)
             except RecordingError as error:
-                left_out[printable(sample.name)] = str(error)
-                print(printable(f"left out: {error}"), file=sys.stderr)
+                faults.leave_out(sample, error)
             report(i + 1, len(samples))
         return Windows(batch.finish(), np.array(owners, np.intp), np.array(places, np.intp))
 
@@ -181,12 +204,16 @@ class Looker:
         return open_recording(sample.path, self._geometry)
 
     def _chosen(
-        self, sample: Sample, disturbance: Disturbance | None
+        self, sample: Sample, disturbance: Disturbance | None, faults: Faults
     ) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """The windows to look at: their numbers and frames; a frame is good until the next."""
         with self._open(sample) as recording:
-            cuts = partial(self._cuts, sample, recording, disturbance)
             some = False
+
+            def cuts() -> Iterator[FramedSlice]:
+                found = self._cuts(sample, recording, disturbance)
+                return until_damage(found, partial(faults.damage, sample))
+
             for chosen in chosen_frames(cuts, self._windows):
                 some = True
                 yield chosen

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from saccade.camera.errors import SaccadeError, printable
+from saccade.camera.errors import RecordingError, SaccadeError, printable
 from saccade.camera.fused import FramedSlice
 from saccade.camera.recordings import open_recording
 from saccade.camera.sources import is_source
@@ -30,7 +30,7 @@ from saccade.stream.files import refuse_overwriting
 from saccade.stream.pipeline import Pipeline
 from saccade.stream.settings import parse_geometry
 from saccade.stream.signals import Signals
-from saccade.stream.windows import FrameBatch, chosen_frames, framer_of
+from saccade.stream.windows import FrameBatch, chosen_frames, framer_of, until_damage
 
 HEADS = ("prototypes", "linear", "cache")
 NEAR = 0.95  # cosine of two labels that are hard to tell apart
@@ -154,7 +154,7 @@ def _embed(
 
         def cuts() -> Iterator[FramedSlice]:
             framer = framer_of(*size, spec, options.window, options.count)
-            return framer.pass_over(recording, frame)
+            return until_damage(framer.pass_over(recording, frame), _tell_damage)
 
         for _, shown in chosen_frames(cuts, shots):
             batch.add(shown)
@@ -162,6 +162,10 @@ def _embed(
     if not len(found):
         raise SaccadeError(f"{printable(source)}: no window has events; nothing to learn from")
     return found
+
+
+def _tell_damage(error: RecordingError) -> None:
+    print(printable(f"{error}; learnt from what is before"), file=sys.stderr)
 
 
 def _of_camera(

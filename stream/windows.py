@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from saccade.camera.errors import RecordingError
 from saccade.camera.frames import FrameMaker, FrameSpec
 from saccade.camera.fused import FramedSlice, SliceFramer, make_framer
 from saccade.engines.engine import Engine
@@ -60,6 +61,25 @@ def chosen_frames(
         for place, cut in enumerate(itertools.islice(cuts(), wanted[-1] + 1)):
             if place in wanted:
                 yield place, cut.frame
+
+
+def until_damage(
+    cuts: Iterator[FramedSlice], tell: Callable[[RecordingError], None]
+) -> Iterator[FramedSlice]:
+    """The windows of a pass that come before a recording's damage, of which `tell` is told.
+
+    Raises:
+        RecordingError: none of them has events.
+    """
+    some = False
+    try:
+        for cut in cuts:
+            some = some or cut.n_events > 0
+            yield cut
+    except RecordingError as error:
+        if not some:
+            raise
+        tell(error)
 
 
 class FrameBatch:

@@ -28,7 +28,7 @@ from saccade.engines.models import load_model
 from saccade.stream.evaluation import EvaluateOptions, evaluate
 from saccade.stream.evaluation_pictures import choose
 from saccade.stream.evaluation_record import Judged
-from saccade.stream.evaluation_windows import Looker, Sample
+from saccade.stream.evaluation_windows import Faults, Looker, Sample
 from saccade.stream.pipeline import Pipeline
 from saccade.stream.png import gray_png
 from saccade.stream.teaching import TeachOptions, teach
@@ -147,7 +147,7 @@ def test_what_cannot_be_used_is_named_and_left_out(folder, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(folder / "data", data)
     whole = (data / "left" / "0.aedat4").read_bytes()
-    (data / "left" / "0.aedat4").write_bytes(whole[: len(whole) // 2])
+    (data / "left" / "0.aedat4").write_bytes(whole[:40])
     (data / "left" / "1.aedat4.json").write_text("{}")  # as a recorder leaves it
     (data / "left" / ".hidden").write_text("x")
     (data / "<b>ship").mkdir()
@@ -170,6 +170,26 @@ def test_what_cannot_be_used_is_named_and_left_out(folder, tmp_path):
     html = (tmp_path / "r.html").read_text()
     assert "&lt;b&gt;ship: no label in use" in html
     assert "<b>" not in html
+
+
+def test_what_comes_before_damage_is_looked_at_and_the_record_says_so(folder, tmp_path):
+    data = tmp_path / "data"
+    shutil.copytree(folder / "data", data)
+    torn = data / "left" / "0.raw"
+    assert command("convert", data / "left" / "0.aedat4", torn).returncode == 0
+    (data / "left" / "0.aedat4").unlink()
+    torn.write_bytes(torn.read_bytes()[:-1])
+    done = command(
+        "evaluate", data, "--model", folder / "m", "--few-shot", "none", "--robustness",
+        "--count", "50", "--out", tmp_path / "r.html", "--json", tmp_path / "r.json",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    [told] = done.stderr.splitlines()
+    assert "left/0.raw" in told and told.endswith("; looked at what is before")
+    assert "12 recordings of 4 labels, 12 windows" in done.stdout and "1 damaged" in done.stdout
+    found = json.loads((tmp_path / "r.json").read_text())
+    assert found["left_out"] == {} and [*found["damaged"]] == ["left/0.raw"]
+    assert "Looked at up to their damage" in (tmp_path / "r.html").read_text()
 
 
 def test_labels_are_words_a_bank_or_the_folders_names(folder, tmp_path, capsys):
@@ -200,7 +220,7 @@ def test_windows_are_those_of_a_run(folder):
     samples = [Sample(folder / "data" / place / "1.aedat4", 0) for place in ("top", "left")]
     with closing(engine_for("onnx", model, batch=3)[0]) as engine:
         looker = Looker(model, engine, "20ms", None, None, 2)
-        windows = looker.look(samples, None, {}, lambda done, of: None)
+        windows = looker.look(samples, None, Faults(), lambda done, of: None)
         again = looker.look(samples, Disturbance(), {}, lambda done, of: None)
         frames = [
             looker.frame(samples[owner], place)

@@ -87,6 +87,20 @@ def test_words_join_and_every_head_serves(taught, tmp_path):
     )  # fmt: skip
 
 
+def test_what_comes_before_damage_teaches(taught, tmp_path):
+    folder, _ = taught
+    torn, out = tmp_path / "mug.raw", tmp_path / "mine.safetensors"
+    assert command("convert", folder / "mug.aedat4", torn).returncode == 0
+    torn.write_bytes(torn.read_bytes()[:-1])
+    arguments = ["teach", "--label", "mug", torn, "--out", out, "--model", folder / "m"]
+    done = command(*arguments, "--count", "50", "--shots", "3")
+    assert done.returncode == 0 and "mug: 3 windows" in done.stdout
+    [told] = done.stderr.splitlines()
+    assert "mug.raw" in told and told.endswith("; learnt from what is before")
+    torn.write_bytes(torn.read_bytes().partition(b"% end\n")[0] + b"% end\n\0")
+    refused(command(*arguments), "mug.raw")
+
+
 def test_a_camera_teaches(tmp_path):
     model = make_model(tmp_path / "m")
     out = tmp_path / "mine.safetensors"
