@@ -221,7 +221,7 @@ def test_windows_are_those_of_a_run(folder):
     with closing(engine_for("onnx", model, batch=3)[0]) as engine:
         looker = Looker(model, engine, "20ms", None, None, 2)
         windows = looker.look(samples, None, Faults(), lambda done, of: None)
-        again = looker.look(samples, Disturbance(), {}, lambda done, of: None)
+        again = looker.look(samples, Disturbance(), Faults(), lambda done, of: None)
         frames = [
             looker.frame(samples[owner], place)
             for owner, place in zip(windows.owners, windows.places, strict=True)
