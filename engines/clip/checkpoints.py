@@ -38,6 +38,7 @@ class Weights:
         text: the tower for words.
         arch: of all of them.
         scale: of the softmax over cosines: exp(logit_scale).
+        known: the space's name, where it has one (`known_spaces`).
     """
 
     event: dict[str, Tensor]
@@ -45,6 +46,7 @@ class Weights:
     text: dict[str, Tensor]
     arch: Architecture
     scale: float
+    known: str | None = None
 
     @property
     def has_image_tower(self) -> bool:
@@ -54,6 +56,8 @@ class Weights:
     @property
     def space(self) -> str:
         """The name of the embeddings' space: one for all event encoders with this text tower."""
+        if self.known is not None:
+            return self.known
         digest = hashlib.sha256()
         for name in sorted(self.text):
             digest.update(self.text[name].numpy().astype("<f4", copy=False).data)
