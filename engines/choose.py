@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 from saccade.camera.cuda_device import why_no_gpu
 from saccade.engines.engine import USUAL_BATCH, Engine, EngineError
@@ -22,6 +22,13 @@ EngineName = Literal["onnx", "openvino", "tensorrt", "torch"]
 EnginePrecision = Literal["fp32", "fp16", "bf16", "int8"]
 #: What `auto` tries, the fastest first.
 ORDER: tuple[EngineName, ...] = ("tensorrt", "torch", "openvino", "onnx")
+#: What each can compute in.
+PRECISIONS: dict[EngineName, tuple[EnginePrecision, ...]] = {
+    "tensorrt": ("fp32", "fp16", "int8"),
+    "torch": ("fp32", "fp16", "bf16"),
+    "openvino": ("fp32", "bf16", "int8"),
+    "onnx": ("fp32", "fp16", "int8"),
+}
 _TORCH_INSTALL = "`pip install 'saccade[torch]'`"
 
 
@@ -72,8 +79,9 @@ class Choice:
 def choose(wanted: str, present: Present, precision: str | None = None) -> Choice:
     """The engine of `--engine`: a named one, or with `auto` the first of `ORDER` that can be used.
 
-    On a CPU `auto` takes OpenVINO for a `precision` of int8, where it needs a tenth less time than
-    ONNX Runtime (`benchmarks/engines.py`), and ONNX Runtime for all else.
+    One that has not got the `precision` is passed over. On a CPU `auto` takes OpenVINO for int8,
+    where it needs a tenth less time than ONNX Runtime (`benchmarks/engines.py`), and for bf16, and
+    ONNX Runtime for all else.
 
     Raises:
         EngineError: the one that was named cannot be used, or there is none of this name.
@@ -97,13 +105,15 @@ def _on_gpu(name: EngineName, present: Present) -> bool:
 def _choose_first(present: Present, precision: str | None) -> Choice:
     reasons: list[str] = []
     for name in ORDER:
-        if name == "openvino" and precision != "int8":
+        if name == "openvino" and precision not in ("int8", "bf16"):
             continue
         found: Found = getattr(present, name)
         fault = found.fault
         if name in ("tensorrt", "torch") and present.no_gpu is not None:
             fault = present.no_gpu  # on a CPU the others are faster
-        elif name == "openvino":
+        elif precision in get_args(EnginePrecision) and precision not in PRECISIONS[name]:
+            fault = f"it has no {precision}"
+        elif name == "openvino" and precision == "int8":
             fault = fault or present.no_qdq
         elif name == "torch" and fault is None and not present.torch_on_gpu:
             fault = f"torch {found.version} is built without CUDA"
@@ -205,14 +215,10 @@ def precision_of(wanted: str | None, model: Model, choice: Choice) -> EnginePrec
         file_is_there = encoder_file("fp16") in model.manifest.files
         half = choice.on_gpu and (choice.engine == "torch" or file_is_there)
         return "fp16" if half else "fp32"
-    has: tuple[EnginePrecision, ...] = ("fp32", "fp16", "int8")
-    if choice.engine == "torch":
-        has = ("fp32", "fp16", "bf16")
-    elif choice.engine == "openvino":
-        has = ("fp32", "bf16", "int8")
+    has = PRECISIONS[choice.engine]
     if wanted not in has:
         raise EngineError(f"precision {wanted!r}: engine {choice.engine} has {', '.join(has)}")
-    return cast(EnginePrecision, wanted)
+    return wanted
 
 
 def open_engine(

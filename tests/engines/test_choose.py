@@ -107,6 +107,34 @@ def test_auto_on_a_cpu_takes_openvino_for_int8_where_it_can(change, precision, e
     assert choose("auto", ALL, precision).engine == "tensorrt"
 
 
+@pytest.mark.parametrize(
+    ("change", "precision", "engine", "why"),
+    [
+        ({}, "bf16", "torch", "torch 2.13.0; tensorrt: it has no bf16"),
+        (
+            {"tensorrt": Found(fault="too old; update it")},
+            "int8",
+            "openvino",
+            "OpenVINO 2026.4.1; tensorrt: too old; torch: it has no int8",
+        ),
+        (
+            {"torch": Found(fault="not installed; do")},
+            "bf16",
+            "openvino",
+            "OpenVINO 2026.4.1; tensorrt: it has no bf16; torch: not installed",
+        ),
+        ({"no_qdq": "no file; add it"}, "bf16", "torch", "torch 2.13.0; tensorrt: it has no bf16"),
+    ],
+)
+def test_auto_passes_over_what_has_not_the_precision(change, precision, engine, why) -> None:
+    choice = choose("auto", replace(ALL, **change), precision)
+    assert (choice.engine, choice.why) == (engine, why)
+    absent = replace(ALL, openvino=Found(fault="not here; do"), no_gpu="no driver; install it")
+    with pytest.raises(EngineError, match=r"openvino: not here; onnx: it has no bf16\)"):
+        choose("auto", absent, "bf16")
+    assert choose("auto", ALL, "half").engine == "tensorrt"  # which then refuses it
+
+
 def test_a_named_engine_is_taken_or_refused_and_nothing_in_its_place() -> None:
     absent = replace(ALL, tensorrt=Found(fault="not here; install it"), torch_on_gpu=False)
     with pytest.raises(EngineError, match="engine tensorrt: not here; install it"):
