@@ -103,9 +103,9 @@ def overhead(folder: str, precision: Any) -> dict[str, list[float]]:
             self.begun_ns = time.perf_counter_ns()
             super().prepare()
 
-        def __call__(self, embedding: Any, t_us: int, row: int = 0) -> Any:
-            begun_ns[t_us], session_us[t_us] = self.begun_ns, watch.last_us
-            return super().__call__(embedding, t_us, row)
+        def __call__(self, embedding: Any, cut: Any, row: int = 0) -> Any:
+            begun_ns[cut.t_end_us], session_us[cut.t_end_us] = self.begun_ns, watch.last_us
+            return super().__call__(embedding, cut, row)
 
     chain.make_frames, stages.Labelling = noted_frames, Noted
     model = load_model(folder)

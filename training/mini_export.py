@@ -156,7 +156,7 @@ def write_manifest(
     (folder / "model.toml").write_text(
         f"""# saccade-mini: see CARD.md. Written by saccade.training.mini_export.
 name = "saccade-mini"
-version = 3
+version = 4
 licence = "Apache-2.0; trained on Caltech-101 (CC BY 4.0)"
 sha256 = "{sums["model.onnx"]}"
 labels_sha256 = "{sums["labels.safetensors"]}"
