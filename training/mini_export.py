@@ -210,7 +210,7 @@ def write_card(folder: Path, record: dict[str, Any]) -> None:
 def facts(state: dict[str, Any], parameters: int, held: int) -> dict[str, Any]:
     """What the manifest and the card say of a checkpoint's training."""
     recipe = state["recipe"]
-    keys = ("variants", "cool", "small", "batch", "learning_rate", "mixed", "text")
+    keys = ("variants", "longer", "cool", "small", "batch", "learning_rate", "mixed", "text")
     return {
         "data": "Caltech-101 less BACKGROUND_Google, events simulated by saccade.camera.simulate",
         "script": "python -m saccade.training.mini",

@@ -33,12 +33,12 @@ PACKET_US = 10_000
 CROPS = {
     "coffee": (slice(0, 400), slice(60, 500)),
     "motorcycle": (slice(90, 465), slice(80, 700)),
-    "astronaut": (slice(0, 200), slice(150, 305)),
+    "astronaut": (slice(10, 190), slice(165, 290)),
 }
 
 SENSOR = Sensor(128, 128, 0.4, 0.4, 0.02, refractory_us=6_000, leak_hz=0.0, noise_hz=0.02)
-#: Pixels of each photograph: a lens is not perfectly sharp. The face is small in its own, and soft.
-BLUR = {"coffee": 2.5, "motorcycle": 2.5, "astronaut": 5.0}
+#: Pixels of each photograph: a lens is not perfectly sharp. The face is small in its own.
+BLUR = {"coffee": 2.5, "motorcycle": 2.5, "astronaut": 1.5}
 AMPLITUDE = 15  # pixels of a saccade
 
 
