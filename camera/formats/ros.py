@@ -7,16 +7,23 @@ packets' time bases state, for libcaer us since 1970.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import cast
 
 from saccade.camera import _native
+from saccade.camera.counting import count_packets
 from saccade.camera.errors import RecordingError, printable
 from saccade.camera.events import Packet
 from saccade.camera.formats.base import FileRecording
 from saccade.camera.formats.file import RecordingFile, check_geometry
 from saccade.camera.formats.ros_message import EventPacket, Message, read_event_packet
-from saccade.camera.formats.stream import CHUNK_BYTES, CHUNK_EVENTS, Decoder, Losses
+from saccade.camera.formats.stream import (
+    CHUNK_BYTES,
+    CHUNK_EVENTS,
+    CountingDecoder,
+    Decoder,
+    Losses,
+)
 from saccade.camera.streams import Stream
 
 #: One pass over a bag's messages, in the order in which they were recorded. The file and a
@@ -105,7 +112,36 @@ class RosRecording(FileRecording):
         Raises RecordingError where the container or a message is damaged, or where a packet differs
         from the first one in its size or its encoding.
         """
-        batch, sequence = _Batch(self._new_decoder(), self._dropped, self._skipped), -1
+        decoder = self._new_decoder()
+        losses = Losses(decoder, self._dropped, self._skipped)
+        for data in self._joined(decoder):
+            events = Packet(*decoder.decode(data))
+            losses.count()
+            self._events += len(events)
+            yield from events.split(CHUNK_EVENTS)
+
+    def count(self, slices: _native.SliceCounter, threads: int | None = None) -> Generator[None]:
+        """One pass that counts the events; see `saccade.camera.counting.Countable`."""
+        decoder = self._new_decoder()
+        if not isinstance(decoder, CountingDecoder):
+            yield from count_packets(self.packets(), slices)
+            return
+        losses = Losses(decoder, self._dropped, self._skipped)
+        for data in self._joined(decoder):
+            at, before, words = 0, slices.events, memoryview(data)
+            while at < len(words):
+                at += decoder.count(words[at:], slices)
+                losses.count()
+                if slices.due:
+                    yield
+            self._events += slices.events - before
+
+    def _joined(self, decoder: Decoder) -> Iterator[bytes]:
+        """The bytes of the topic's packets, as many as are decoded together.
+
+        What was read before damage comes before the RecordingError.
+        """
+        batch, sequence = _Batch(decoder), -1
         try:
             for message in self._messages(self._file, self._set_position):
                 if message.type not in _TYPES:
@@ -117,16 +153,11 @@ class RosRecording(FileRecording):
                 if sequence >= 0 and packet.sequence != sequence + 1:
                     self._skipped["sequence_gaps"] += 1
                 sequence = packet.sequence
-                yield from self._count(batch.add(packet))
+                yield from batch.add(packet)
         except RecordingError:
-            yield from self._count(batch.decode())
+            yield from batch.take()
             raise
-        yield from self._count(batch.decode())
-
-    def _count(self, packets: Iterator[Packet]) -> Iterator[Packet]:
-        for packet in packets:
-            self._events += len(packet)
-            yield packet
+        yield from batch.take()
 
     def _set_position(self, position: int) -> None:
         self.position = position
@@ -164,15 +195,14 @@ class RosRecording(FileRecording):
 class _Batch:
     """Packets that are decoded together, since many are of a few kilobytes; bounds the memory."""
 
-    def __init__(self, decoder: Decoder, dropped: dict[str, int], skipped: dict[str, int]) -> None:
-        self._decoder, self._losses = decoder, Losses(decoder, dropped, skipped)
+    def __init__(self, decoder: Decoder) -> None:
         self._parts: list[bytes] = []
         self._size = 0
         timed = not isinstance(decoder, _native.Evt3Decoder)
         self._announce = cast(_native.LibcaerDecoder, decoder).announce if timed else None
 
-    def add(self, packet: EventPacket) -> Iterator[Packet]:
-        """Takes a packet; the events of all so far where they are many."""
+    def add(self, packet: EventPacket) -> Iterator[bytes]:
+        """Takes a packet; gives the bytes of all so far where they are many."""
         if self._announce is not None:
             self._announce(packet.time_base, len(packet.events))
         for start in range(0, len(packet.events), CHUNK_BYTES):
@@ -181,13 +211,10 @@ class _Batch:
             self._parts.append(part)
             self._size += len(part)
             if self._size >= CHUNK_BYTES:
-                yield from self.decode()
+                yield from self.take()
 
-    def decode(self) -> Iterator[Packet]:
-        """The events of what was taken since the last call."""
+    def take(self) -> Iterator[bytes]:
+        """The bytes that were taken since the last call, if there are any."""
         data, self._parts, self._size = b"".join(self._parts), [], 0
-        if not data:
-            return
-        events = Packet(*self._decoder.decode(data))
-        self._losses.count()
-        yield from events.split(CHUNK_EVENTS)
+        if data:
+            yield data

@@ -12,6 +12,7 @@ import pytest
 from benchmarks import encode
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.camera import ros_bags
 from tests.camera.fixtures import HEIGHT, WIDTH, evt2_words, evt3_words, some_events
 from tests.camera.test_golden import GEOMETRY
 
@@ -120,6 +121,15 @@ def test_what_our_writers_write(tmp_path: Path, format: str) -> None:
         writer.write(some_events(5000))
     check_file(path)
     path.write_bytes(path.read_bytes()[:-1])
+    check_file(path)
+
+
+@pytest.mark.parametrize("encoding", ["evt3", "libcaer", "mono"])
+def test_ros_bags(tmp_path: Path, encoding: str) -> None:
+    messages, _ = ros_bags.sent(encoding, packets=40, n=200)
+    path = ros_bags.write_mcap(tmp_path / "a.mcap", messages)
+    check_file(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
     check_file(path)
 
 
