@@ -29,6 +29,16 @@ from saccade.camera.processes import python
 
 _BLOCK_EVENTS = 65_536
 _MODULE = "saccade.camera.formats.hdf5_child"
+#: A block's bytes: so much goes through the pipe in one piece.
+_BLOCK_BYTES = 1 << 20
+_ENVIRONMENT = {
+    # One thread: the others' stacks would count as memory.
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    # Of a block's memory none is given back before the next one, whose pages would be new ones.
+    "MALLOC_MMAP_THRESHOLD_": str(16 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(32 << 20),
+}
 _START_S = 60.0  # for the process to start, on a machine that is busy
 _SILENT_S = 30.0  # for the disk; what computes is ended far sooner, by the child's own timer
 _HEAD = struct.Struct("<cQ")
@@ -41,8 +51,7 @@ class _Child:
         width, height = size or (0, 0)
         path = os.path.abspath(file.path)  # noqa: PTH100
         command = python(_MODULE, path, str(file.size), str(width), str(height))
-        # One thread: the others' stacks would count as memory.
-        env = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        env = os.environ | _ENVIRONMENT
         self._path, self._limit = file.path, 64 * _BLOCK_EVENTS
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
@@ -52,15 +61,16 @@ class _Child:
             stderr=subprocess.DEVNULL,
             env=env,
             bufsize=0,
+            pipesize=_BLOCK_BYTES,
         )
         try:
             self._receive(_START_S, "the process that reads HDF5 does not start")
-            self.about: dict[str, Any] = json.loads(self._receive(_SILENT_S)[1])
+            self.about: dict[str, Any] = json.loads(bytes(self._receive(_SILENT_S)[1]))
         except BaseException:
             self.close()
             raise
 
-    def ask(self, *request: str | int) -> tuple[bytes, bytes]:
+    def ask(self, *request: str | int) -> tuple[bytes, memoryview]:
         """Kind and payload of the answer; raises RecordingError where it is an error."""
         with self._lock:
             if self._process.stdin is None or self._process.stdin.closed:
@@ -77,31 +87,31 @@ class _Child:
                 pipe.close()
         self._process.wait()
 
-    def _receive(self, limit_s: float, why: str | None = None) -> tuple[bytes, bytes]:
+    def _receive(self, limit_s: float, why: str | None = None) -> tuple[bytes, memoryview]:
         kind, size = cast("tuple[bytes, int]", _HEAD.unpack(self._read(_HEAD.size, limit_s, why)))
         if size > self._limit:
             raise self._error("its HDF5 structure is damaged (a block of events is too large)")
         payload = self._read(size, limit_s, why)
         if kind == b"E":
-            error = json.loads(payload)
+            error = json.loads(bytes(payload))
             raise RecordingError(self._path, error["what"], error["remedy"], error["offset"])
         return kind, payload
 
-    def _read(self, size: int, limit_s: float, why: str | None) -> bytes:
+    def _read(self, size: int, limit_s: float, why: str | None) -> memoryview:
         assert self._process.stdout is not None
         pipe = self._process.stdout.fileno()
-        parts = bytearray()
+        data, at = np.empty(size, np.uint8).data, 0
         until = time.monotonic() + limit_s
-        while len(parts) < size:
+        while at < size:
             left = until - time.monotonic()
             ready = left > 0 and select.select([pipe], [], [], left)[0]
-            part = os.read(pipe, min(size - len(parts), 1 << 20)) if ready else b""
-            if not part:
+            got = os.readv(pipe, [data[at:]]) if ready else 0
+            if not got:
                 self._process.kill()
                 self._process.wait()
                 raise self._error(why or "the HDF5 library crashes or hangs on it")
-            parts += part
-        return bytes(parts)
+            at += got
+        return data
 
     def _error(self, what: str) -> RecordingError:
         return RecordingError(self._path, what, COPY_AGAIN)
@@ -152,7 +162,7 @@ class Hdf5Recording(FileRecording):
         self.position = 0
         if since_us is not None:
             _, answer = self._child.ask("row", since_us)
-            first = min(int(json.loads(answer)["row"]), self._rows - 1) // self._block
+            first = min(int(json.loads(bytes(answer))["row"]), self._rows - 1) // self._block
         last = 0
         for block in range(first, -(-self._rows // self._block)):
             packet = self._read(block)
@@ -183,7 +193,7 @@ class Hdf5Recording(FileRecording):
         y = np.frombuffer(payload, "<u2", n, 12 + 10 * n)
         return Packet(t, x, y, np.frombuffer(payload, np.bool_, n, 12 + 12 * n))
 
-    def _decode(self, block: int, payload: bytes) -> Packet:
+    def _decode(self, block: int, payload: memoryview) -> Packet:
         (start,) = struct.unpack_from("<q", payload)
         chunk = np.frombuffer(payload, np.uint8, offset=8)
         # The filter may pad the last chunk to the others' size.

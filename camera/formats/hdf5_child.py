@@ -92,16 +92,21 @@ class Child:
 
     def _columns(self, t: Any, x: Any, y: Any, p: Any) -> bytes:
         width, height = self._size
-        inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-        positive = (t >= 0) & (t < 1 << 63)
-        good = inside & positive
-        n_out = int(np.count_nonzero(~inside))
-        n_negative = int(np.count_nonzero(inside & ~positive))
-        if n_out or n_negative:
+        n_out = n_negative = 0
+        if not (_all_below(x, width) and _all_below(y, height) and _all_below(t, 1 << 63)):
+            inside = _below(x, width) & _below(y, height)
+            positive = _below(t, 1 << 63)
+            n_out = int(np.count_nonzero(~inside))
+            n_negative = int(np.count_nonzero(inside & ~positive))
+            good = inside & positive
             t, x, y, p = t[good], x[good], y[good], p[good]
-        parts = (t.astype("<u8"), x.astype("<u2"), y.astype("<u2"), p > 0)
-        head = struct.pack("<III", len(t), n_out, n_negative)
-        return head + b"".join(part.tobytes() for part in parts)
+        types = ("<u8", "<u2", "<u2", "?")
+        columns = (t, x, y, p > 0)
+        parts = [
+            np.ascontiguousarray(column, kind).data
+            for column, kind in zip(columns, types, strict=True)
+        ]
+        return b"".join((struct.pack("<III", len(t), n_out, n_negative), *parts))
 
     def offset(self, block: int) -> int | None:
         """Where the data of a block starts in the file, as far as the library can tell."""
@@ -111,6 +116,17 @@ class Child:
             start = tuple(row // side * side for row, side in zip(start, data.chunks, strict=True))
             return data.id.get_chunk_info_by_coord(start).byte_offset
         return data.id.get_offset()
+
+
+def _all_below(values: Any, limit: int) -> bool:
+    """Whether all are from 0 to below `limit`: two passes that hold no array."""
+    return len(values) == 0 or (int(values.min()) >= 0 and int(values.max()) < limit)
+
+
+def _below(values: Any, limit: int) -> Any:
+    """Which are from 0 to below `limit`, bool [N]."""
+    most = int(np.iinfo(values.dtype).max) if values.dtype.kind in "iu" else limit
+    return (values >= 0) & (values <= min(limit - 1, most))
 
 
 def _json(value: dict[str, Any]) -> bytes:
