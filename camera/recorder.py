@@ -12,13 +12,15 @@ import os
 import socket
 import subprocess
 import threading
-from pathlib import Path
+
+import msgspec
 
 from saccade.camera.capture import Capture, Captured
 from saccade.camera.errors import RecordingError, SaccadeError, printable
 from saccade.camera.formats.output import contiguous
 from saccade.camera.formats.raw_writer import check_sides
 from saccade.camera.processes import python
+from saccade.camera.recording_files import is_raw, make_files, remove_files
 from saccade.camera.recording_messages import (
     Channel,
     Chunk,
@@ -29,8 +31,6 @@ from saccade.camera.recording_messages import (
     Written,
 )
 from saccade.camera.ring import Gap
-from saccade.camera.sidecar import RecordedGap, Sidecar, abandon
-from saccade.camera.tapes import aedat4_writer
 
 POLL_S = 0.1
 _LAST_S = 2.0  # from its last word to its end
@@ -56,7 +56,7 @@ class Recorder:
             RecordingError: a file cannot be created, or the format cannot hold this sensor.
         """
         self.path = os.fspath(path)
-        self._raw = _is_raw(self.path)
+        self._raw = is_raw(self.path)
         source = capture.source
         if self._raw:
             check_sides(self.path, source.width, source.height, "evt3")
@@ -66,15 +66,17 @@ class Recorder:
             source.name, source.sensor, source.serial, source.width, source.height,
             source.settings(),
         )  # fmt: skip
-        self._written = _make_files(self.path, facts, self._raw)
+        self._sidecar = make_files(self.path, facts, self._raw)
+        self._written = self._sidecar.written("", over=False)
         self._refused, self._losses = capture.refused, capture.losses
         self._last_us: int | None = None
-        self._given = 0  # events that the process was given
+        self._taken = self._given = 0  # events from the ring, and those that were sent whole
+        self._told = 0  # events of gaps in the ring that are in the account
         self._begun = not self._raw
         try:
             self._process, self._channel = _start_process()
         except OSError as error:
-            _remove_files(self.path)
+            remove_files(self.path)
             what = f"the process that writes it does not start ({error.strerror})"
             raise RecordingError(self.path, what, "see what the machine has left") from error
         self.pid = self._process.pid
@@ -133,6 +135,7 @@ class Recorder:
             finish = self._hand_over()
             if self.error:  # the process has failed
                 finish = Finish(self._left())
+            self._reader.close()  # else the ring keeps what comes from now on for it
             self._channel.send(finish)
             while not self._written.over:
                 self._hear(POLL_S)
@@ -141,6 +144,7 @@ class Recorder:
         if self._raw:
             self._capture.keep_bytes = False
         self._end_process()
+        self._channel.close()
 
     def _hand_over(self) -> Finish:
         try:
@@ -150,7 +154,8 @@ class Recorder:
         except (ConnectionError, EOFError):
             raise
         except Exception as error:  # of whichever kind, labelling goes on
-            return Finish(self._left(), printable(str(error) or type(error).__name__))
+            left = self._left() + self._taken - self._given
+            return Finish(left, printable(str(error) or type(error).__name__))
         return Finish()
 
     def _take(self) -> None:
@@ -159,10 +164,17 @@ class Recorder:
         except SaccadeError:
             return  # the source's end, which the one who opened it reports
         if isinstance(item, Gap):
-            self._channel.send(Missing("recorder", item.from_us, item.to_us, item.events))
+            self._told += item.events
+            self._miss(Missing("recorder", item.from_us, item.to_us, item.events))
         elif item is not None and (self._begun or item.packet is not None):
             self._note_lost(item)
+            self._taken += item.n_events
+            self._last_us = item.ends_us[1] if item.n_events else self._last_us
             self._give(item)
+
+    def _miss(self, missing: Missing) -> None:
+        self._sidecar.add_gap(*msgspec.structs.astuple(missing))
+        self._channel.send(missing)
 
     def _give(self, item: Captured) -> None:
         packet = item.arrived
@@ -180,7 +192,6 @@ class Recorder:
             columns = (column.data for column in contiguous(packet.events))
             self._channel.send(Chunk("columns", item.n_events, *ends), *columns)
         self._given += item.n_events
-        self._last_us = ends[1] if item.n_events else self._last_us
 
     def _note_lost(self, item: Captured) -> None:
         """What the source lost since the packet before."""
@@ -192,7 +203,7 @@ class Recorder:
             last = self._last_us or 0
             t = item.ends_us[0] if item.n_events else last
             begin = t if self._last_us is None else last
-            self._channel.send(Missing("source", begin, t, refused, losses))
+            self._miss(Missing("source", begin, t, refused, losses))
 
     def _hear(self, timeout_s: float) -> None:
         """What the process says."""
@@ -206,84 +217,48 @@ class Recorder:
             timeout_s = 0.0
 
     def _left(self) -> int:
-        """Takes nothing more; events that waited for that."""
-        before = self._reader.lost
+        """Takes nothing more; events that the ring had for it and lost, of which no gap tells."""
         self._reader.close()
-        return self._reader.lost - before
+        return self._reader.lost - self._told
 
     def _process_gone(self) -> None:
-        """It was killed: both files are as it left them."""
-        code = self._process.wait()
+        """It was killed: the file is as it left it, and the side-car is finished here."""
+        code = self._end_process()
         how = f"was killed (signal {-code})" if code < 0 else f"ended (exit code {code})"
-        said = self._written
-        said.error = f"{printable(self.path)}: the process that writes it {how}; record anew"
-        left = self._left() + self._given - said.events - said.lost["disk"]
+        what = f"{printable(self.path)}: the process that writes it {how}; record anew"
+        said, account = self._written, self._sidecar
+        account.follow(said)
+        disk = said.lost["disk"]
+        left = self._left() + self._taken - said.events - disk
         begin = said.last_us or 0
-        gap = RecordedGap(begin, max(begin, self._last_us or 0), left, "recorder")
-        abandon(self.path, said, gap)
-        said.lost["recorder"] += left
-        said.gaps += left > 0
-        self.error = said.error
+        for by, missing in (("disk", disk), ("recorder", left)):
+            if missing:
+                account.add_gap(by, begin, max(begin, self._last_us or 0), missing)
+        account.end(said.error or what)
+        self._written = account.written(said.error or what, over=True)
+        self.error = self._written.error
 
-    def _end_process(self) -> None:
+    def _end_process(self) -> int:
+        """Its exit code, once it is no more."""
         try:
-            self._process.wait(_LAST_S)
+            return self._process.wait(_LAST_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
-        self._channel.close()
+            return self._process.wait()
 
 
 def _start_process() -> tuple[subprocess.Popen[bytes], Channel]:
     ours, its = socket.socketpair()
+    null = subprocess.DEVNULL
     with its:
-        null = subprocess.DEVNULL
-        # Of its own session: Ctrl-C is for us.
-        process = subprocess.Popen(
-            python(_MODULE, str(its.fileno())),
-            stdin=null, stdout=null, stderr=null,
-            pass_fds=(its.fileno(),), start_new_session=True,
-        )  # fmt: skip
+        try:
+            # Of its own session: Ctrl-C is for us.
+            process = subprocess.Popen(
+                python(_MODULE, str(its.fileno())),
+                stdin=null, stdout=null, stderr=null,
+                pass_fds=(its.fileno(),), start_new_session=True,
+            )  # fmt: skip
+        except BaseException:
+            ours.close()
+            raise
     return process, Channel(ours)
-
-
-def _is_raw(path: str) -> bool:
-    suffix = Path(path).suffix.lower()
-    if suffix not in (".aedat4", ".raw"):
-        what = "a live source is recorded as .aedat4 or .raw; `saccade convert` makes others of it"
-        raise SaccadeError(f"record {printable(path)}: {what}")
-    return suffix == ".raw"
-
-
-def _make_files(path: str, facts: SourceFacts, raw: bool) -> Written:
-    """Both, so that whoever asks for a recording is told that there can be none."""
-    _claim(path)
-    try:
-        sidecar = Sidecar(path, facts, "" if raw else "aedat4")
-        sidecar.begin()
-        if not raw:
-            aedat4_writer(path, facts).close()
-    except RecordingError:
-        _remove_files(path)
-        raise
-    return sidecar.written("", over=False)
-
-
-def _remove_files(path: str) -> None:
-    for made in (path, f"{path}.json"):
-        Path(made).unlink(missing_ok=True)
-
-
-def _claim(path: str) -> None:
-    """Creates the file where neither it nor its side-car is there: nothing is ever replaced."""
-    sidecar = f"{path}.json"
-    if os.path.lexists(sidecar):
-        raise SaccadeError(f"record {printable(sidecar)}: it is there already; name another file")
-    try:
-        Path(path).open("xb").close()
-    except FileExistsError:
-        what = "it is there already; name another file"
-        raise SaccadeError(f"record {printable(path)}: {what}") from None
-    except (OSError, ValueError) as error:
-        what = f"it cannot be created ({getattr(error, 'strerror', None) or error})"
-        raise RecordingError(path, what, "choose another folder") from error

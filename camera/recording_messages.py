@@ -92,7 +92,7 @@ class Written(msgspec.Struct, tag=True):
 
     Attributes:
         events: in the file.
-        last_us: time of the last of them.
+        first_us, last_us: times of the first and the last of them.
         lost: as `Sidecar` counts them.
         gaps: how many it lists.
         content: what the file holds.
@@ -101,6 +101,7 @@ class Written(msgspec.Struct, tag=True):
     """
 
     events: int
+    first_us: int | None
     last_us: int | None
     lost: dict[str, int]
     gaps: int

@@ -99,16 +99,18 @@ class Recording:
 
         self._do(close)
         if self._error:
-            self._give_up(finish.left)
+            self._give_up("disk", finish.left)
+        elif finish.left:  # the run itself has failed
+            self._give_up("recorder", finish.left)
         self._error = self._error or finish.error
         self._sidecar.end(self._error)
 
-    def _give_up(self, left: int) -> None:
+    def _give_up(self, by: str, left: int) -> None:
         """What was not written is in no file."""
         missing = left + self._came - self._sidecar.events
         if missing:
             begin = self._sidecar.last_us or 0
-            self._sidecar.add_gap("disk", begin, max(begin, self._came_us or 0), missing)
+            self._sidecar.add_gap(by, begin, max(begin, self._came_us or 0), missing)
         if self._tape is not None:
             with contextlib.suppress(RecordingError):  # what is missing then, readers do without
                 self._tape.close()

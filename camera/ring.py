@@ -256,8 +256,8 @@ class Reader(Generic[T]):
         """A packet is dropped, and the oldest that is held now is number `first`."""
         if self.at >= first:
             return  # it was taken before
-        self.at = first
-        if not item.n_events:
+        wanted, self.at = self.at < self.until, first
+        if not (wanted and item.n_events):
             return
         gap = Gap(min(item.ends_us), max(item.ends_us), item.n_events)
         self.lost += item.n_events

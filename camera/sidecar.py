@@ -63,6 +63,9 @@ class SidecarFile(msgspec.Struct):
 class Sidecar:
     """Kept while a recording grows, and written anew at most once a second.
 
+    The process that records writes it. The run keeps the account of the same gaps in one of its
+    own, which it writes at first, and at last where that process was killed.
+
     Attributes:
         path: the file.
         events: events in the recording.
@@ -105,10 +108,16 @@ class Sidecar:
         self.last_us = last_us
         self._changed = True
 
+    def follow(self, said: Written) -> None:
+        """The recording is as far as the one who writes it said last."""
+        self.events, self.content = said.events, said.content
+        self.first_us, self.last_us = said.first_us, said.last_us
+
     def written(self, error: str, over: bool) -> Written:
         """How far the recording is; see `Written`."""
         lost, gaps = dict(self.lost), len(self.gaps)
-        return Written(self.events, self.last_us, lost, gaps, self.content, error, over)
+        ends = self.first_us, self.last_us
+        return Written(self.events, *ends, lost, gaps, self.content, error, over)
 
     def add_gap(
         self, by: str, from_us: int, to_us: int, events: int, losses: dict[str, int] | None = None
@@ -158,26 +167,6 @@ class Sidecar:
             self.lost, self.gaps, source.settings,
         )  # fmt: skip
         return _text(found)
-
-
-def abandon(recording: str, written: Written, gap: RecordedGap) -> None:
-    """Finishes the side-car of a recording whose process is gone, as far as that said something.
-
-    Args:
-        recording: the recording.
-        written: what it said last, with the error.
-        gap: the events that it was given since, or was to be given.
-    """
-    path = Path(f"{recording}.json")
-    with contextlib.suppress(OSError, msgspec.DecodeError):
-        found = msgspec.json.decode(path.read_bytes(), type=SidecarFile)
-        found.state, found.error, found.content = "failed", written.error, written.content
-        found.events, found.last_us = written.events, written.last_us
-        found.lost = dict(written.lost)
-        if gap.events:
-            found.gaps.append(gap)
-            found.lost[gap.by] += gap.events
-        _replace(path, _text(found))
 
 
 def _text(found: SidecarFile) -> bytes:

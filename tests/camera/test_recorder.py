@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 from tests.live import ScriptedSource, packet, steady
 
 from saccade.camera.capture import Capture
-from saccade.camera.errors import SaccadeError
+from saccade.camera.errors import RecordingError, SaccadeError
 from saccade.camera.recorder import Recorder
 from saccade.camera.recording_process import KILLED as KILLED_RUN
 from saccade.camera.recordings import open_recording
@@ -149,17 +150,85 @@ def test_a_process_that_is_killed_is_told_at_once_and_the_rest_goes_on(tmp_path)
         os.kill(recorder.pid, 0)
 
 
-def test_recordings_leave_no_process_and_no_file_open(tmp_path):
-    def open_files():
-        return len(list(Path("/proc/self/fd").iterdir()))
+@pytest.mark.parametrize("ring_bytes", [1 << 28, 1 << 22])
+@pytest.mark.parametrize("every_s", [0.0, 0.002])
+def test_what_a_killed_process_had_not_written_is_counted_to_the_event(
+    tmp_path, ring_bytes, every_s
+):
+    def kill_when_full(recorder):
+        time.sleep(0.5)  # it hands over until there is no room, and waits in the middle of that
+        os.kill(recorder.pid, signal.SIGKILL)
 
+    path = tmp_path / "live.aedat4"
+    script = [packet(30_000, 1000 * k, 1000 * (k + 1)) for k in range(300)]
+    script = [item for one in script for item in (one, every_s)]
+    script.insert(10, {"events": 7})
+    recorder, capture = record(script, path, ring_bytes, kill_when_full, begun=stop)
+    facts = sidecar(path)
+    assert facts["lost"] == recorder.lost and recorder.lost["source"] == 7
+    assert recorder.events + recorder.lost["recorder"] == capture.source.sent
+    listed = dict.fromkeys(facts["lost"], 0)
+    for gap in facts["gaps"]:
+        listed[gap["by"]] += gap["events"]
+    assert listed == facts["lost"] and len(facts["gaps"]) == recorder.gaps
+
+
+def test_a_process_killed_before_it_saved_leaves_the_first_time_too(tmp_path):
+    path = tmp_path / "live.aedat4"
+    capture = Capture(ScriptedSource(steady(20.0)))
+    recorder = Recorder(capture, path)
+    capture.start()
+    wait_for(lambda: recorder.events > 0)
+    os.kill(recorder.pid, signal.SIGKILL)
+    wait_for(lambda: not recorder.running)
+    capture.close()
+    assert sidecar(path)["first_us"] == 1_000_000 == read(path)[0]
+
+
+def test_an_error_of_the_run_itself_ends_the_recording_and_what_is_left_is_counted(
+    tmp_path, monkeypatch
+):
+    def fails(packet):
+        raise MemoryError("no memory")
+
+    path = tmp_path / "live.aedat4"
+    monkeypatch.setattr("saccade.camera.recorder.contiguous", fails)
+    recorder, capture = record([packet(300, 0, 1000), packet(300, 1000, 2000)], path)
+    facts = sidecar(path)
+    assert (facts["state"], facts["error"], recorder.error) == ("failed", "no memory", "no memory")
+    assert recorder.events == 0 and sum(facts["lost"].values()) == capture.source.sent == 600
+
+
+def test_recordings_leave_no_process_no_file_open_and_nothing_in_the_ring(tmp_path):
+    def left():
+        return len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+
+    capture = Capture(ScriptedSource(steady(60.0)))
+    capture.start()
     found = []
-    for k in range(4):
-        recorder, _ = record([packet(300, 0, 1000)], tmp_path / f"{k}.aedat4")
+    for k in range(8):
+        recorder = Recorder(capture, tmp_path / f"{k}.{('aedat4', 'raw')[k % 2]}")
+        wait_for(lambda: recorder.events > 0)  # noqa: B023
+        assert recorder.close(30) and not recorder.error
         with pytest.raises(ProcessLookupError):
             os.kill(recorder.pid, 0)
-        found.append(open_files())
-    assert found == [found[0]] * 4
+        found.append(left())
+        assert not capture.ring.is_read and not capture.keep_bytes
+    capture.close()
+    assert found == [found[0]] * 8
+
+
+def test_where_no_process_starts_nothing_is_left(tmp_path, monkeypatch):
+    def none(*arguments, **options):
+        raise OSError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr("saccade.camera.recorder.subprocess.Popen", none)
+    capture = Capture(ScriptedSource([]))
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(RecordingError, match="does not start .Resource temporarily"):
+        Recorder(capture, tmp_path / "live.aedat4")
+    assert not list(tmp_path.iterdir()) and not capture.ring.is_read
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 def test_a_recording_takes_nothing_from_the_folder_that_it_is_started_in(tmp_path, monkeypatch):

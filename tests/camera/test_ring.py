@@ -103,6 +103,19 @@ def test_a_reader_that_stops_takes_what_waits_and_no_more():
     assert reader.ended and reader.lost == 0
 
 
+def test_a_reader_that_stopped_loses_nothing_that_came_later():
+    ring = Ring(3 * SIZE)
+    reader = ring.reader()
+    ring.put(item(0))
+    reader.stop()
+    for k in range(1, 8):  # the ring drops its older half, again and again
+        ring.put(item(k))
+    assert drain(reader) == [Gap(0, 99, 100)]
+    ring.put(item(8))
+    reader.close()
+    assert reader.lost == 100 and not ring.is_read and not ring.nbytes
+
+
 def test_a_reader_that_skips_goes_on_with_the_newest():
     ring = Ring(10 * SIZE)
     reader, other = ring.reader(), ring.reader()

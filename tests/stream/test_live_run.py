@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -50,12 +51,13 @@ def test_silence_is_remarked_on(model):
     assert "0 events in, 0 published, 0 dropped" in done.stdout
 
 
-def start(*arguments):
+def start(*arguments, **options):
     return subprocess.Popen(
         [sys.executable, "-m", "saccade", *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        **options,
     )
 
 
@@ -89,6 +91,22 @@ def test_a_recording_alone_ends_with_a_signal_and_is_whole(tmp_path):
         recorded = sum(map(len, recording.packets()))
     beside = facts(tmp_path / "alone.aedat4.json")
     assert beside["state"] == "complete" and recorded == beside["events"] > 0
+
+
+def test_ctrl_c_in_a_terminal_reaches_the_whole_group_and_the_recording_is_whole(model, tmp_path):
+    file = tmp_path / "live.aedat4"
+    process = start(
+        "run", "sim://scene?rate=200k", "--model", model, "--record", file, start_new_session=True
+    )
+    wait_for(process, "status")
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 0, err
+    with open_recording(file) as recording:
+        recorded = sum(map(len, recording.packets()))
+    beside = facts(tmp_path / "live.aedat4.json")
+    assert (beside["state"], beside["error"]) == ("complete", "")
+    assert recorded == beside["events"] > 0
 
 
 def test_a_raw_recording_alone_is_the_cameras_own(tmp_path):
