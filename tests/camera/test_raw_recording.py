@@ -12,7 +12,7 @@ import pytest
 from tests.camera.test_recorder import go_on, read, record, sidecar, stop, wait_for
 from tests.live import ScriptedSource, WordSource, packet
 
-from saccade.camera import _native
+from saccade.camera import _native, recording_messages
 from saccade.camera.capture import Capture
 from saccade.camera.errors import SaccadeError
 from saccade.camera.events import Packet
@@ -102,7 +102,8 @@ def test_after_any_gap_every_event_has_its_own_time_row_and_base(tmp_path, seed)
     assert len(expected) > 5000 and events_in(path) == expected
 
 
-def test_what_the_ring_loses_is_a_gap_and_the_rest_is_exact(tmp_path):
+def test_what_the_ring_loses_is_a_gap_and_the_rest_is_exact(tmp_path, monkeypatch):
+    monkeypatch.setattr(recording_messages, "_BUFFER_BYTES", 1 << 16)
     path, events = tmp_path / "slow.raw", scene(800_000)
     source = WordSource(transfers(words_of(events), mean=2000), *SIZE)
     recorder, _ = record(None, path, source=source, ring_bytes=50_000, begun=stop, before_end=go_on)
