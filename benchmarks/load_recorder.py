@@ -99,12 +99,12 @@ def _kill(path: Path, wait_s: float, rate: str, victim: str) -> _Killed:
         process.kill()
     unfinished = victim != "both" and not _finished(path)
     last_us, torn = 0, False
-    with open_recording(path) as recording:
-        try:
+    try:
+        with open_recording(path) as recording:
             for packet in recording.packets():
                 last_us = max(last_us, int(packet.t[-1]))
-        except RecordingError:
-            torn = True
+    except RecordingError:  # also of a file in which there is nothing yet
+        torn = last_us > 0
     path.unlink()
     kept = last_us or lived_s < PROMISED_S
     missing_s = max(0.0, lived_s - last_us / 1e6) if kept else math.inf
