@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -78,7 +79,8 @@ def _run(command: list[str]) -> dict[str, Any]:
         return {"failed": "not done after 600 s"}
     if done.returncode:
         lines = done.stderr.strip().splitlines() or ["no message"]
-        return {"failed": f"exit {done.returncode}: {lines[-1][:120]}"}
+        why = re.sub(r"/\S*/", "", lines[-1])  # a record names no folder of the machine
+        return {"failed": f"exit {done.returncode}: {why[:120]}"}
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
