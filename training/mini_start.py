@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import onnx
@@ -26,7 +27,7 @@ def unfold(model: Mini, folder: Path, frames: Tensor, texts: TextTargets | None)
     together, as near to the classes' texts as that takes them (Procrustes).
 
     Args:
-        model: of the same widths as the exported one, and the same classes.
+        model: of the same widths as the exported one, at least as deep, and of the same classes.
         folder: the exported one's model folder.
         frames: float32 [N, 1, 96, 96].
         texts: where the bank is to point; anywhere where None.
@@ -38,9 +39,8 @@ def unfold(model: Mini, folder: Path, frames: Tensor, texts: TextTargets | None)
     }
     encoder = model.encoder
     _take(encoder.stem[0], encoder.stem[1], weights, "stem.0")
-    for k, block in enumerate(encoder.blocks):
-        assert isinstance(block, Block)
-        if f"blocks.{k}.first.weight" not in weights:
+    for block, k in _paired(encoder.blocks, weights):
+        if k is None:
             block.norm2.weight.zero_()
             continue
         _take(block.first, block.norm1, weights, f"blocks.{k}.first")
@@ -54,6 +54,21 @@ def unfold(model: Mini, folder: Path, frames: Tensor, texts: TextTargets | None)
     model.head.bank.copy_(bank @ turn)
     model.head.log_scale.fill_(math.log(load_model(folder).manifest.embedding.scale))
     _measure(encoder, frames)
+
+
+def _paired(blocks: nn.Module, weights: dict[str, Tensor]) -> Iterator[tuple[Block, int | None]]:
+    """Each block, with the number of the exported one at its place in its stage, if there is one.
+
+    A stage begins where a shortcut is more than an identity.
+    """
+    k = 0
+    for block in blocks.children():
+        assert isinstance(block, Block)
+        begins = isinstance(block.shortcut, nn.Sequential)
+        exported = f"blocks.{k}.first.weight" in weights
+        there = exported and begins == (f"blocks.{k}.shortcut.1.weight" in weights)
+        yield block, k if there else None
+        k += there
 
 
 def _take(conv: nn.Module, norm: nn.Module, weights: dict[str, Tensor], name: str) -> None:
