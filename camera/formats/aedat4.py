@@ -165,10 +165,14 @@ class Aedat4Recording(FileRecording):
             )
             return
         streams = list(self._streams)
-        while self.position < end:  # which is behind what was consumed
-            yield from decoder.decode_file(self._file, streams, self.position, end, threads)
+        while start < end:
+            start = yield from decoder.decode_file(self._file, streams, start, end, threads)
             # A large packet, or damage.
-            yield from decoder.decode(itertools.islice(self._spans(self.position, end, 1), 1), 1)
+            spans = itertools.islice(self._spans(start, end, 1), 1)
+            for decoded in decoder.decode(spans, 1):
+                start = end if isinstance(decoded, Damaged) else decoded.end
+                yield decoded
+                del decoded
 
     def _damaged_packet(self, damaged: Damaged) -> RecordingError:
         return self.damaged(f"the packet is damaged: {damaged.error}", damaged.offset)

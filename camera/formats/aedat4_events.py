@@ -140,21 +140,23 @@ class EventsDecoder:
 
     def decode_file(
         self, file: RecordingFile, streams: list[int], offset: int, end: int, threads: int
-    ) -> Generator[Decoded | Damaged]:
+    ) -> Generator[Decoded | Damaged, None, int]:
         """As `decode`, of an uncompressed file itself; what need not be unfolded is soon read.
 
         Ends where `Aedat4Pass` does: before what `decode` takes or who reads its header refuses.
+        Returns that byte offset.
         """
         native = _native.Aedat4Pass(
             file.fileno(), offset, end, streams, self._stream, *self._geometry, threads
         )
         while (part := native.next()) is not None:
-            behind, others, damage, columns, dropped = part
-            yield Decoded(behind, others, Packet(*columns), dropped)
+            offset, others, damage, columns, dropped = part
+            yield Decoded(offset, others, Packet(*columns), dropped)
             if damage is not None:
-                yield Damaged(behind, ValueError(damage))
-                return
+                yield Damaged(offset, ValueError(damage))
+                break
             del part, columns
+        return offset
 
     def unfold(self, spans: Iterator[Span], threads: int) -> Generator[Unfolded | Damaged]:
         """The packets themselves; each is given back when its events have been read."""

@@ -151,3 +151,17 @@ def test_a_file_that_shrinks_while_it_is_read_ends_with_an_error(
             seen += len(packet)
             os.truncate(path, 3_000_000)
     assert 3_000_000 // 16 - 2100 < seen < 400 * 2000
+
+
+@pytest.mark.parametrize("compression", ["none", "lz4"])
+def test_a_pass_does_not_lose_its_place_to_another(tmp_path: Path, compression: str) -> None:
+    path = tmp_path / "a.aedat4"
+    write_aedat4(path, compression, packets=400, n=1000)
+    with open_recording(path) as recording:
+        behind = recording.packets(threads=1)
+        ahead = recording.packets(threads=1)
+        seen = len(next(ahead))
+        for packet in ahead:
+            seen += len(packet)
+            next(behind, None)
+        assert seen == 400 * 1000
