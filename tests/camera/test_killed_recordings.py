@@ -130,6 +130,7 @@ def test_killed_with_its_process_a_recording_is_readable(tmp_path):
     assert process.stdout is not None
     pid = int(process.stdout.readline().split()[1])
     wait_for(lambda: path.stat().st_size > 10_000)
+    wait_for(lambda: sidecar(path)["events"] > 10_000)  # whose write is over
     os.kill(pid, signal.SIGKILL)
     process.kill()
     process.communicate()
