@@ -734,6 +734,35 @@ class Aedat4BatchDecoder:
     def clear(self) -> None:
         """Lets go of what was taken."""
 
+class Aedat4Pass:
+    """One pass over an uncompressed file's packets in [offset, end), on any number of threads.
+
+    The packets of stream `wanted` are decoded, those of the others passed over. The calling thread
+    is one of `threads`; the others read ahead a few parts of about 1 MiB. Reads a duplicate of the
+    descriptor `file`. Raises OSError where there is none to be had.
+    """
+
+    def __init__(
+        self,
+        file: int,
+        offset: int,
+        end: int,
+        streams: list[int],
+        wanted: int,
+        width: int,
+        height: int,
+        threads: int,
+    ) -> None: ...
+    def next(self) -> tuple[int, int, str | None, _Columns, dict[str, int]] | None:
+        """The next packets' events; releases the GIL.
+
+        None behind a damaged packet, and where what follows is the end, or a packet that is larger
+        than 2 MiB, not whole, or of none of `streams`.
+
+        Returns the byte offset behind them; how many were of other streams; what is wrong with the
+        packet that follows (None: nothing); the columns; and dropped: out_of_bounds, negative_time.
+        """
+
 class _Encoder:
     """Events to words, in their order; times are written from `origin_us` on. One thread at a time.
 

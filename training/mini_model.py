@@ -46,8 +46,8 @@ class MiniEncoder(nn.Module):
     def __init__(
         self,
         widths: tuple[int, ...] = (32, 64, 128, 256),
-        depths: tuple[int, ...] = (2, 3, 3),
-        drop: float = 0.1,
+        depths: tuple[int, ...] = (1, 2, 2),
+        drop: float = 0.05,
     ) -> None:
         """The stem gives `widths[0]` channels; stage k halves the sides, with `depths[k]` blocks.
 

@@ -6,6 +6,7 @@ a file whose recorder was killed (no table at the end) reads as well as any othe
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Generator, Iterator, Sized
 from contextlib import closing
 from typing import TypeVar
@@ -17,6 +18,7 @@ from saccade.camera.formats import aedat4_streams
 from saccade.camera.formats.aedat4_events import (
     PACKET_HEADER,
     Damaged,
+    Decoded,
     EventsDecoder,
     Span,
     SpanReader,
@@ -106,13 +108,12 @@ class Aedat4Recording(FileRecording):
             since_us: begins with the packet that the table names for this time, where the table is
                 whole and agrees with the packets there; otherwise everything is read.
             threads: how many decode the next packets, the caller's among them while it waits; None:
-                two where there are two processors and the file is compressed and not small.
+                two where there are two processors and the file is not small.
 
         Raises RecordingError with the damaged packet's byte offset (or the file's end where it is
         cut off), after every event before it.
         """
-        decoder, spans, threads = self._begin(since_us, threads)
-        with closing(decoder.decode(spans, threads)) as found:
+        with closing(self._decoded(since_us, threads)) as found:
             for decoded in found:
                 if isinstance(decoded, Damaged):
                     raise self._damaged_packet(decoded) from decoded.error
@@ -126,7 +127,10 @@ class Aedat4Recording(FileRecording):
 
     def count(self, slices: _native.SliceCounter, threads: int | None = None) -> Generator[None]:
         """One pass that counts the events; see `saccade.camera.counting.Countable`."""
-        decoder, spans, threads = self._begin(None, threads)
+        decoder, start, end = self._begin(None)
+        if threads is None:  # what need not be unfolded is read as soon as it is handed over
+            threads = 1 if self._compression == "none" else decoder.threads(end - start)
+        spans = self._spans(start, end, decoder.spans_in_use(threads))
         with closing(decoder.unfold(spans, threads)) as found:
             for unfolded in found:
                 if isinstance(unfolded, Damaged):
@@ -144,15 +148,31 @@ class Aedat4Recording(FileRecording):
         self._check_table()
         self.position = self.size_bytes
 
-    def _begin(
-        self, since_us: int | None, threads: int | None
-    ) -> tuple[EventsDecoder, Iterator[Span], int]:
+    def _begin(self, since_us: int | None) -> tuple[EventsDecoder, int, int]:
+        """A decoder, and the offsets of the packets that a pass reads."""
         end = self._packets_end()
         start = self.position = self._first if since_us is None else self._packet_at(since_us, end)
         self._counts.setdefault(self._stream.number, 0)
         decoder = EventsDecoder(self._stream.number, self.width, self.height, self._compression)
+        return decoder, start, end
+
+    def _decoded(self, since_us: int | None, threads: int | None) -> Generator[Decoded | Damaged]:
+        decoder, start, end = self._begin(since_us)
         threads = decoder.threads(end - start) if threads is None else threads
-        return decoder, self._spans(start, end, decoder.spans_in_use(threads)), threads
+        if self._compression != "none":
+            yield from decoder.decode(
+                self._spans(start, end, decoder.spans_in_use(threads)), threads
+            )
+            return
+        streams = list(self._streams)
+        while start < end:
+            start = yield from decoder.decode_file(self._file, streams, start, end, threads)
+            # A large packet, or damage.
+            spans = itertools.islice(self._spans(start, end, 1), 1)
+            for decoded in decoder.decode(spans, 1):
+                start = end if isinstance(decoded, Damaged) else decoded.end
+                yield decoded
+                del decoded
 
     def _damaged_packet(self, damaged: Damaged) -> RecordingError:
         return self.damaged(f"the packet is damaged: {damaged.error}", damaged.offset)
@@ -200,8 +220,10 @@ class Aedat4Recording(FileRecording):
                 return stream, size
         if end == self._table:
             raise self.damaged("the packet runs into the table", offset)
-        what = f"the file ends inside the packet that starts at byte {offset}"
-        raise self.damaged(what, self.size_bytes)
+        raise self._cut_off(offset, self.size_bytes)
+
+    def _cut_off(self, offset: int, end: int) -> RecordingError:
+        return self.damaged(f"the file ends inside the packet that starts at byte {offset}", end)
 
     def _packet_at(self, since_us: int, end: int) -> int:
         """Byte offset to begin at: nothing before it is of `since_us` or later."""
@@ -240,6 +262,8 @@ class Aedat4Recording(FileRecording):
                 span = Span(offset, after, None)
                 if stream == wanted:
                     span = reader.read_large(offset, after)
+                    if span.end < after:  # it has shrunk since it was opened
+                        raise self._cut_off(offset, span.end)
             offset = span.end
             yield span
             del span  # a large one must be gone when the next one is read

@@ -32,9 +32,8 @@ _SPAN_BYTES: dict[Compression, int] = {"none": 1 << 20, "lz4": 256 << 10, "zstd"
 _REST_BYTES = 1 << 20
 #: What the packets of one call may unfold to.
 _UNFOLDED = 2 << 20
-#: A smaller file is read before a thread is up; and what need not be unfolded takes as long to
-#: hand over as to decode.
-_WORTH_THREADS = 1 << 20
+#: A smaller file is read before a thread is up.
+_WORTH_THREADS: dict[Compression, int] = {"none": 8 << 20, "lz4": 1 << 20, "zstd": 1 << 20}
 _NO_ROOM = memoryview(b"")
 _NO_EVENTS = Packet(np.empty(0, "u8"), np.empty(0, "u2"), np.empty(0, "u2"), np.empty(0, "?"))
 
@@ -77,9 +76,10 @@ class SpanReader:
         return Span(offset, offset + size, buffer[:size]) if size else None
 
     def read_large(self, offset: int, end: int) -> Span:
-        """The one packet there, in memory of its own."""
+        """The one packet there, in memory of its own; what there is of it."""
         data = read_buffer(end - offset)
-        return Span(offset, end, data[: self._file.read_into(offset, data)])
+        size = self._file.read_into(offset, data)
+        return Span(offset, offset + size, data[:size])
 
     def _whole(self, data: memoryview) -> int:
         return _native.whole_aedat4_packets(data, self._streams, self._wanted, PACKET_LIMIT)
@@ -127,7 +127,7 @@ class EventsDecoder:
 
     def threads(self, size: int) -> int:
         """How many threads are worth their while for packets of `size` bytes."""
-        return default_threads() if size >= _WORTH_THREADS and self._compression != "none" else 1
+        return default_threads() if size >= _WORTH_THREADS[self._compression] else 1
 
     @staticmethod
     def spans_in_use(threads: int) -> int:
@@ -137,6 +137,26 @@ class EventsDecoder:
     def decode(self, spans: Iterator[Span], threads: int) -> Generator[Decoded | Damaged]:
         """The packets' events, in their order, up to the first packet that is damaged."""
         return self._pass_over(spans, threads, self._decode)
+
+    def decode_file(
+        self, file: RecordingFile, streams: list[int], offset: int, end: int, threads: int
+    ) -> Generator[Decoded | Damaged, None, int]:
+        """As `decode`, of an uncompressed file itself; what need not be unfolded is soon read.
+
+        Ends where `Aedat4Pass` does: before what `decode` takes or who reads its header refuses.
+        Returns that byte offset.
+        """
+        native = _native.Aedat4Pass(
+            file.fileno(), offset, end, streams, self._stream, *self._geometry, threads
+        )
+        while (part := native.next()) is not None:
+            offset, others, damage, columns, dropped = part
+            yield Decoded(offset, others, Packet(*columns), dropped)
+            if damage is not None:
+                yield Damaged(offset, ValueError(damage))
+                break
+            del part, columns
+        return offset
 
     def unfold(self, spans: Iterator[Span], threads: int) -> Generator[Unfolded | Damaged]:
         """The packets themselves; each is given back when its events have been read."""

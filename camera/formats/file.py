@@ -46,6 +46,10 @@ class RecordingFile:
             self.close()
             raise RecordingError(path, "the file is empty", "record again")
 
+    def fileno(self) -> int:
+        """Its descriptor; raises ValueError where it is closed."""
+        return self._file.fileno()
+
     def read(self, offset: int, size: int) -> bytes:
         """Up to `size` bytes at `offset`: fewer only at the end of the file."""
         parts: list[bytes] = []

@@ -172,12 +172,14 @@ class StreamRecording(FileRecording):
         losses = Losses(decoder, self._dropped, self._skipped)
         for data in self._chunks():
             at, before = 0, slices.events
-            while at < len(data):
-                at += decoder.count(data[at:], slices)
+            try:
+                while at < len(data):
+                    at += decoder.count(data[at:], slices)
+                    if slices.due:
+                        yield
+            finally:  # once for all slices that end here, even where no more of them are wanted
                 losses.count()
-                if slices.due:
-                    yield
-            self._counts["events"] += slices.events - before
+                self._counts["events"] += slices.events - before
         self._check_end(decoder.pending_bytes)
 
     @property

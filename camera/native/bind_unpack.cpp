@@ -1,12 +1,16 @@
 // Unfolding as Python functions; AEDAT4's packets, as they lie in the file, to columns.
 #include <nanobind/stl/vector.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <memory>
 #include <optional>
+#include <system_error>
 
 #include "bind_decoder.hpp"
 #include "bind_slices.hpp"
 #include "decoders/aedat4_batch.hpp"
+#include "decoders/aedat4_pass.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -24,6 +28,13 @@ nb::object unpack(const Bytes& bytes, std::size_t limit) {
   auto* kept = content.release();
   nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<saccade::Unfolded*>(p); });
   return nb::cast(Column<std::uint8_t>(kept->data(), {kept->size}, owner));
+}
+
+nb::dict dropped_events(const saccade::Aedat4Dropped& dropped) {
+  nb::dict out;
+  out["out_of_bounds"] = dropped.out_of_bounds;
+  out["negative_time"] = dropped.negative_time;
+  return out;
 }
 
 class BatchDecoder {
@@ -54,7 +65,7 @@ class BatchDecoder {
       out.emplace(decoder_.events());
     }
     const saccade::Aedat4Dropped dropped{out->out_of_bounds, out->negative_time};
-    return nb::make_tuple(columns(std::move(out->events)), to_dict(dropped));
+    return nb::make_tuple(columns(std::move(out->events)), dropped_events(dropped));
   }
 
   bool count(PythonSliceCounter& to) {
@@ -63,7 +74,7 @@ class BatchDecoder {
     return decoder_.count(slices);
   }
 
-  nb::dict dropped() { return to_dict(decoder_.dropped()); }
+  nb::dict dropped() { return dropped_events(decoder_.dropped()); }
 
   void clear() {
     decoder_.clear();
@@ -71,13 +82,6 @@ class BatchDecoder {
   }
 
  private:
-  static nb::dict to_dict(const saccade::Aedat4Dropped& dropped) {
-    nb::dict out;
-    out["out_of_bounds"] = dropped.out_of_bounds;
-    out["negative_time"] = dropped.negative_time;
-    return out;
-  }
-
   saccade::Aedat4BatchDecoder decoder_;
   std::vector<Bytes> held_;  // what the decoder reads from
 };
@@ -86,6 +90,44 @@ std::size_t whole_packets(const Bytes& bytes, const std::vector<std::int32_t>& s
                           std::int32_t wanted, std::size_t limit) {
   return saccade::whole_aedat4_packets(bytes.data(), bytes.size(), streams, wanted, limit);
 }
+
+// Holds the file open by a descriptor of its own: its threads may read when Python has closed it.
+class Pass {
+ public:
+  Pass(int file, std::uint64_t offset, std::uint64_t end, std::vector<std::int32_t> streams,
+       std::int32_t wanted, std::uint32_t width, std::uint32_t height, unsigned threads)
+      : file_(dup(file)) {
+    if (file_.number < 0) throw std::system_error(errno, std::generic_category(), "the file");
+    pass_.emplace(
+        saccade::Aedat4Source{file_.number, offset, end, std::move(streams), wanted, width, height},
+        threads);
+  }
+
+  // (end, others, damage, columns, dropped)
+  nb::object next() {
+    std::unique_ptr<saccade::Aedat4Part> part;
+    {
+      nb::gil_scoped_release unlocked;
+      part = pass_->next();
+    }
+    if (!part) return nb::none();
+    const saccade::Aedat4Dropped dropped{part->decoded.out_of_bounds, part->decoded.negative_time};
+    return nb::make_tuple(part->end, part->others,
+                          part->damage.empty() ? nb::none() : nb::cast(part->damage),
+                          columns(std::move(part->decoded.events)), dropped_events(dropped));
+  }
+
+ private:
+  struct Descriptor {
+    explicit Descriptor(int n) : number(n) {}
+    ~Descriptor() { close(number); }
+    Descriptor(const Descriptor&) = delete;
+    Descriptor& operator=(const Descriptor&) = delete;
+    int number;
+  };
+  Descriptor file_;
+  std::optional<saccade::Aedat4Pass> pass_;  // ends before the file is closed
+};
 
 }  // namespace
 
@@ -102,4 +144,10 @@ void bind_unpack(nb::module_& m) {
       .def("count", &BatchDecoder::count, "slices"_a)
       .def("take_dropped", &BatchDecoder::dropped)
       .def("clear", &BatchDecoder::clear);
+  nb::class_<Pass>(m, "Aedat4Pass")
+      .def(nb::init<int, std::uint64_t, std::uint64_t, std::vector<std::int32_t>, std::int32_t,
+                    std::uint32_t, std::uint32_t, unsigned>(),
+           "file"_a, "offset"_a, "end"_a, "streams"_a, "wanted"_a, "width"_a, "height"_a,
+           "threads"_a)
+      .def("next", &Pass::next);
 }

@@ -324,15 +324,16 @@ class Counters::Adder {
   // Adds to 32 counters what their first and second pixels have: all of a vector at once.
   SACCADE_AVX512 void add_pairs512(std::uint16_t* at, std::uint32_t mask,
                                    const std::uint8_t* pairs) {
-    const __m512i set = _mm512_movm_epi8(mask);  // -1 for each
+    const __m512i set = _mm512_maskz_mov_epi8(mask, _mm512_set1_epi8(1));
     const __m512i both = _mm512_permutexvar_epi8(_mm512_loadu_si512(pairs), set);
     const __m256i sums =
         _mm256_add_epi8(_mm512_castsi512_si256(both), _mm512_extracti64x4_epi64(both, 1));
-    const __m512i n = _mm512_cvtepu8_epi16(_mm256_abs_epi8(sums));
+    const __m512i n = _mm512_cvtepu8_epi16(sums);
     const __m512i before = _mm512_loadu_si512(at), after = _mm512_adds_epu16(before, n);
     _mm512_storeu_si512(at, after);
-    const __m512i lost = _mm512_sub_epi16(n, _mm512_sub_epi16(after, before));
-    if (_mm512_test_epi16_mask(lost, lost) != 0) {
+    // Full, and so perhaps over.
+    if (__builtin_expect(_mm512_cmpeq_epi16_mask(after, _mm512_set1_epi16(-1)) != 0, 0)) {
+      const __m512i lost = _mm512_sub_epi16(n, _mm512_sub_epi16(after, before));
       count_lost(_mm512_castsi512_si256(lost));
       count_lost(_mm512_extracti64x4_epi64(lost, 1));
     }

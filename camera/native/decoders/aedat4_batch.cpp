@@ -1,45 +1,22 @@
 #include "aedat4_batch.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <stdexcept>
 #include <utility>
 
 #include "aedat4_records.hpp"
 
 namespace saccade {
-namespace {
-
-struct PacketHeader {
-  std::int32_t stream, size;
-};
-
-PacketHeader read_header(const std::uint8_t* at) {
-  PacketHeader header;
-  std::memcpy(&header, at, sizeof(header));
-  return header;
-}
-
-bool contains(const std::vector<std::int32_t>& streams, std::int32_t stream) {
-  for (const std::int32_t known : streams) {
-    if (known == stream) return true;
-  }
-  return false;
-}
-
-}  // namespace
 
 std::size_t whole_aedat4_packets(const std::uint8_t* bytes, std::size_t n_bytes,
                                  const std::vector<std::int32_t>& streams, std::int32_t wanted,
                                  std::size_t limit) {
   std::size_t at = 0;
-  while (n_bytes - at >= kAedat4PacketHeader) {
-    const PacketHeader header = read_header(bytes + at);
-    if (!contains(streams, header.stream) || header.size < 0) break;
-    const auto size = static_cast<std::size_t>(header.size);
-    if (header.stream == wanted && size > limit) break;
-    if (n_bytes - at - kAedat4PacketHeader < size) break;
-    at += kAedat4PacketHeader + size;
+  while (n_bytes - at >= Aedat4Packet::kHeader) {
+    const std::optional<Aedat4Packet> packet = read_aedat4_packet(bytes + at, streams);
+    if (!packet || (packet->stream == wanted && packet->size > limit)) break;
+    if (n_bytes - at - Aedat4Packet::kHeader < packet->size) break;
+    at += Aedat4Packet::kHeader + packet->size;
   }
   return at;
 }
@@ -54,23 +31,22 @@ Aedat4Batch Aedat4BatchDecoder::unfold(const std::uint8_t* bytes, std::size_t n_
   clear();
   Aedat4Batch out;
   while (out.taken < n_bytes) {
-    const std::size_t at = out.taken, payload = at + kAedat4PacketHeader;
-    const PacketHeader header =
-        n_bytes - at < kAedat4PacketHeader ? PacketHeader{stream_, -1} : read_header(bytes + at);
-    const auto size = static_cast<std::size_t>(header.size);
-    if (header.size < 0 || size > n_bytes - payload) throw std::invalid_argument("a packet is cut");
-    if (header.stream != stream_) {
+    const std::size_t at = out.taken, payload = at + Aedat4Packet::kHeader;
+    std::optional<Aedat4Packet> packet;
+    if (n_bytes - at >= Aedat4Packet::kHeader) packet = read_aedat4_packet(bytes + at);
+    if (!packet || packet->size > n_bytes - payload) throw std::invalid_argument("a packet is cut");
+    if (packet->stream != stream_) {
       ++out.others;
     } else {
       try {
         const std::size_t most = records_.empty() ? first_limit : limit;
-        if (!take(bytes + payload, size, most)) break;
+        if (!take(bytes + payload, packet->size, most)) break;
       } catch (const std::invalid_argument& error) {
         out.damage = error.what();
         break;
       }
     }
-    out.taken = payload + size;
+    out.taken = payload + packet->size;
   }
   return out;
 }

@@ -4,13 +4,11 @@
 #include <vector>
 
 #include "aedat4.hpp"
+#include "aedat4_packet.hpp"
 #include "lz4.hpp"
 #include "slice_counter.hpp"
 
 namespace saccade {
-
-// Each packet has a header of its own: i32 stream, i32 bytes that follow.
-constexpr std::size_t kAedat4PacketHeader = 8;
 
 // Bytes of the packets at the start of `bytes` that are whole: up to the first that is cut off, of
 // none of `streams`, or states a size below 0 or (one of `wanted`) above `limit`.

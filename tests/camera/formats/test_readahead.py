@@ -1,5 +1,6 @@
 """Read-ahead: the same packets in the same order, damage in its place, no thread left behind."""
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -106,11 +107,12 @@ def test_damage_comes_in_its_place(tmp_path: Path, compression: str) -> None:
         assert one_dropped == two_dropped
 
 
-def test_packets_too_large_to_read_ahead_keep_their_place(tmp_path: Path) -> None:
+@pytest.mark.parametrize("compression", ["none", "lz4"])
+def test_packets_too_large_to_read_ahead_keep_their_place(tmp_path: Path, compression: str) -> None:
     path = tmp_path / "a.aedat4"
     sizes = [10, 200_000, 10, 10, 150_000, 300_000, 10]
     all_events = some_events(sum(sizes))
-    with Aedat4Writer(path, WIDTH, HEIGHT, "lz4") as writer:
+    with Aedat4Writer(path, WIDTH, HEIGHT, compression) as writer:
         start = 0
         for size in sizes:
             writer.write(all_events[start : start + size])
@@ -118,3 +120,48 @@ def test_packets_too_large_to_read_ahead_keep_their_place(tmp_path: Path) -> Non
     found, error, _ = events(path, 2)
     assert error is None
     assert np.array_equal(found, all_events.to_array())
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="no list of native threads")
+def test_native_threads_end_with_the_pass(tmp_path: Path) -> None:
+    path = tmp_path / "a.aedat4"
+    write_aedat4(path, "none", packets=400, n=2000)
+    before, open_files = (len(list(Path("/proc/self", d).iterdir())) for d in ("task", "fd"))
+    with open_recording(path) as recording:
+        stream = iter(recording.packets(threads=3))
+        next(stream)
+        assert len(list(Path("/proc/self/task").iterdir())) == before + 2
+        del stream
+        assert len(list(Path("/proc/self/task").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_files
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_file_that_shrinks_while_it_is_read_ends_with_an_error(
+    tmp_path: Path, threads: int
+) -> None:
+    path = tmp_path / "a.aedat4"
+    write_aedat4(path, "none", packets=400, n=2000)
+    seen = 0
+    with (
+        open_recording(path) as recording,
+        pytest.raises(RecordingError, match="cut off|ends inside"),
+    ):
+        for packet in recording.packets(threads=threads):
+            seen += len(packet)
+            os.truncate(path, 3_000_000)
+    assert 3_000_000 // 16 - 2100 < seen < 400 * 2000
+
+
+@pytest.mark.parametrize("compression", ["none", "lz4"])
+def test_a_pass_does_not_lose_its_place_to_another(tmp_path: Path, compression: str) -> None:
+    path = tmp_path / "a.aedat4"
+    write_aedat4(path, compression, packets=400, n=1000)
+    with open_recording(path) as recording:
+        behind = recording.packets(threads=1)
+        ahead = recording.packets(threads=1)
+        seen = len(next(ahead))
+        for packet in ahead:
+            seen += len(packet)
+            next(behind, None)
+        assert seen == 400 * 1000
