@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,12 @@ from torch.nn import functional as F
 from saccade.camera.errors import printable
 from saccade.engines.clip.checkpoints import Weights, read_weights
 from saccade.engines.clip.config import Architecture, CheckpointError, Transformer, check
-from saccade.engines.clip.load import read_architecture, text_tower, vision_tower
+from saccade.engines.clip.load import (
+    read_architecture,
+    text_tower,
+    vision_tower,
+    with_known_space,
+)
 from saccade.engines.clip.vit import VisionTower
 from saccade.engines.models import Model, load_model
 from saccade.engines.reporting import silent
@@ -94,14 +100,15 @@ def load_clip(config: ModelConfig) -> Clip:
         text = model.manifest.text
         tokenizer = model.file(text.tokenizer) if text else None
         image = weights.event
+    weights = with_known_space(weights, tokenizer)
     event = image
     if config.event:
-        start = _weights_of(load_model(config.event), plain=False)
+        start = with_known_space(_weights_of(load_model(config.event), plain=False), tokenizer)
         if start.arch != weights.arch or start.space != weights.space:
             what = f"model.event is of space {start.space}, {config.clip} of {weights.space}"
             raise CheckpointError(printable(f"{what}; take both from one CLIP"))
         event = start.event
-    return Clip(Weights(event, image, weights.text, weights.arch, weights.scale), tokenizer)
+    return Clip(dataclasses.replace(weights, event=event, image=image), tokenizer)
 
 
 def _weights_of(model: Model, *, plain: bool) -> Weights:

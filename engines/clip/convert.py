@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,8 +24,7 @@ from saccade.camera.toml import to_toml
 from saccade.engines.clip.checkpoints import Weights
 from saccade.engines.clip.config import MEAN, STD, Architecture, Normalise
 from saccade.engines.clip.export import check_file, reference, write_half, write_onnx
-from saccade.engines.clip.known_spaces import known_space
-from saccade.engines.clip.load import text_tower, vision_tower
+from saccade.engines.clip.load import text_tower, vision_tower, with_known_space
 from saccade.engines.clip.quantise import write_int8, write_qdq
 from saccade.engines.clip.vit import take_gray
 from saccade.engines.manifest import (
@@ -41,7 +39,6 @@ from saccade.engines.manifest import (
     encoder_file,
 )
 from saccade.engines.probes import probe_frames
-from saccade.engines.tokens import Tokens
 
 Report = Callable[[str], None]
 
@@ -98,7 +95,7 @@ def convert(
     """
     if folder.exists():
         raise SaccadeError(printable(f"{folder}: is there already; remove it first"))
-    weights = _with_known_space(weights, tokenizer_json)
+    weights = with_known_space(weights, tokenizer_json)
     try:
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as work:
             made = Path(work) / "model"
@@ -137,20 +134,6 @@ def convert(
             printable(f"{folder}: cannot be written ({reason or error}); nothing of it was kept")
         ) from None
     return manifest
-
-
-def _with_known_space(weights: Weights, tokenizer_json: bytes | None) -> Weights:
-    """The same, with the name of its space where that is known by what it says of words."""
-    if tokenizer_json is None:
-        return weights
-
-    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
-        tower = text_tower(weights.arch, weights.text)
-        tokens = Tokens(tokenizer_json, weights.arch.context)
-        return reference(tower, torch.from_numpy(tokens(texts)))
-
-    known = known_space(weights.arch.dimension, embed)
-    return dataclasses.replace(weights, known=known)
 
 
 def _architecture(arch: Architecture, normalise: Normalise) -> dict[str, object]:

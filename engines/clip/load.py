@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from typing import cast
 
 import msgspec
+import numpy as np
 import safetensors.torch
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from saccade.camera.errors import printable
+from saccade.engines.clip.checkpoints import Weights
 from saccade.engines.clip.config import Architecture, CheckpointError, Normalise, check
+from saccade.engines.clip.known_spaces import known_space
 from saccade.engines.clip.text import TextTower
 from saccade.engines.clip.vit import VisionTower, fold_normalisation, take_gray
 from saccade.engines.models import Model
+from saccade.engines.tokens import Tokens
 
 
 def vision_tower(
@@ -38,6 +45,21 @@ def text_tower(arch: Architecture, state: dict[str, Tensor]) -> TextTower:
         tower = TextTower(arch)
     _assign(tower, state)
     return tower.requires_grad_(False)
+
+
+def with_known_space(weights: Weights, tokenizer_json: bytes | None) -> Weights:
+    """The same, with the name of its space where that is known by what it says of words."""
+    if tokenizer_json is None:
+        return weights
+
+    @torch.inference_mode()
+    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+        tower = text_tower(weights.arch, weights.text)
+        tokens = Tokens(tokenizer_json, weights.arch.context)
+        return tower(torch.from_numpy(tokens(texts))).numpy()
+
+    known = known_space(weights.arch.dimension, embed)
+    return dataclasses.replace(weights, known=known)
 
 
 def _assign(tower: nn.Module, state: dict[str, Tensor]) -> None:

@@ -61,7 +61,7 @@ def test_a_converted_clip_has_the_spaces_name(tmp_path, monkeypatch):
     from tests.engines.clip.weights import TINY, random_state, weights_of
     from tests.text_models import MERGES
 
-    from saccade.engines.clip import convert
+    from saccade.engines.clip import convert, load
     from saccade.engines.manifest import FrameInfo
     from saccade.engines.tokens import tokenizer_json
 
@@ -72,7 +72,7 @@ def test_a_converted_clip_has_the_spaces_name(tmp_path, monkeypatch):
         asked.append((dimension, embed(["a cup"]).shape))
         return "clip-tiny/known"
 
-    monkeypatch.setattr(convert, "known_space", known)
+    monkeypatch.setattr(load, "known_space", known)
     manifest = convert.convert(
         weights_of(arch, random_state(arch)), tmp_path / "m", name="m",
         tokenizer_json=tokenizer_json(MERGES), source="tests",
