@@ -84,6 +84,12 @@ def _check(options: TeachOptions) -> None:
             f"teach: {len(options.labels)} labels for {len(options.sources)} sources; give --label "
             "NAME before each SOURCE"
         )
+    if not all(label.strip() for label in options.labels):
+        raise SaccadeError("teach: a label is empty; give --label NAME before each SOURCE")
+    if not options.out.parent.is_dir():  # before a camera's examples are seen, and lost
+        raise SaccadeError(
+            f"{printable(str(options.out))}: no folder to write it in; make it first"
+        )
     if options.shots < 1:
         raise SaccadeError(f"shots {options.shots}: must be at least 1")
     if options.head is not None and options.head not in HEADS:

@@ -229,6 +229,8 @@ def main() -> None:
     options = parser.parse_args()
     if options.unseen and options.start:
         parser.error("--start: that model has seen all classes; leave it out with --unseen")
+    if not 0 <= options.longer <= options.variants:
+        parser.error(f"--longer {options.longer}: must be 0 to --variants ({options.variants})")
     torch.set_num_threads(options.threads)
     images, held = load_images(options.images)
     left_out = unseen_names(images.names, options.unseen)

@@ -67,8 +67,12 @@ def _paired(blocks: nn.Module, weights: dict[str, Tensor]) -> Iterator[tuple[Blo
         begins = isinstance(block.shortcut, nn.Sequential)
         exported = f"blocks.{k}.first.weight" in weights
         there = exported and begins == (f"blocks.{k}.shortcut.1.weight" in weights)
+        if begins and exported and not there:
+            break
         yield block, k if there else None
         k += there
+    if f"blocks.{k}.first.weight" in weights:
+        raise ValueError(f"block {k} has no place in this network, which is less deep")
 
 
 def _take(conv: nn.Module, norm: nn.Module, weights: dict[str, Tensor], name: str) -> None:

@@ -123,6 +123,9 @@ def test_mistakes_are_one_line(taught, tmp_path):
     out = ["--out", tmp_path / "b", "--model", folder / "m"]
     refused(command("teach", "--label", "a", mug, mug, *out), "1 labels for 2 sources")
     refused(command("teach", "--label", "a", mug, *out, "--shots", "0"), "shots 0")
+    refused(command("teach", "--label", " ", mug, *out), "a label is empty")
+    away = str(tmp_path / "none" / "x.safetensors")
+    refused(command("teach", "--label", "a", mug, "--out", away), "no folder to write it in")
     refused(command("teach", "--label", "a", mug, *out, "--head", "deep"), "head 'deep'")
     refused(command("teach", "--label", "a", tmp_path / "none", *out), "No such file")
     refused(command("teach", "--label", "a", mug, *out[2:], "--out", mug), "this is the recording")

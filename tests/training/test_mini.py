@@ -107,19 +107,21 @@ def test_training_learns_and_the_export_agrees(images_tar, tmp_path):
     np.testing.assert_allclose(engine.output, wanted, atol=1e-4)
 
 
-def test_an_exported_model_goes_on_where_it_was(images_tar):
+@pytest.mark.parametrize("depths", [(1, 2, 2), (2, 3, 3)])
+def test_an_exported_model_goes_on_where_it_was(images_tar, depths):
     import torch
 
     from saccade.engines.models import load_model
     from saccade.engines.onnx import OnnxEngine
     from saccade.training.mini_data import load_images, simulated_frame
-    from saccade.training.mini_model import Mini
+    from saccade.training.mini_model import Mini, MiniEncoder
     from saccade.training.mini_start import unfold
 
     bundled = load_model("saccade-mini")
     pixels = load_images(images_tar)[0].pixels[:4]
     frames = np.stack([simulated_frame(image, 7) for image in pixels])[:, None] / np.float32(255)
     model = Mini(len(bundled.labels().names))
+    model.encoder = MiniEncoder(depths=depths)
     unfold(model, bundled.folder, torch.from_numpy(frames), None)
     with torch.inference_mode():
         found = model.eval()(torch.from_numpy(frames)).numpy()
@@ -129,6 +131,9 @@ def test_an_exported_model_goes_on_where_it_was(images_tar):
         engine.run(1)
         wanted = engine.output[0] @ bundled.labels().embeddings.T
         np.testing.assert_allclose(cosines, wanted, atol=1e-4)
+    model.encoder = MiniEncoder(depths=(1, 1, 2))
+    with pytest.raises(ValueError, match="less deep"):
+        unfold(model, bundled.folder, torch.from_numpy(frames), None)
 
 
 def test_a_mixed_frame_keeps_its_own_share():
