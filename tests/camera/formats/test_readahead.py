@@ -143,10 +143,7 @@ def test_a_file_that_shrinks_while_it_is_read_ends_with_an_error(
     path = tmp_path / "a.aedat4"
     write_aedat4(path, "none", packets=400, n=2000)
     seen = 0
-    with (
-        open_recording(path) as recording,
-        pytest.raises(RecordingError, match="cut off|ends inside"),
-    ):
+    with open_recording(path) as recording, pytest.raises(RecordingError, match="ends inside"):
         for packet in recording.packets(threads=threads):
             seen += len(packet)
             os.truncate(path, 3_000_000)
