@@ -6,7 +6,6 @@ a file whose recorder was killed (no table at the end) reads as well as any othe
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Generator, Iterator, Sized
 from contextlib import closing
 from typing import TypeVar
@@ -159,20 +158,12 @@ class Aedat4Recording(FileRecording):
     def _decoded(self, since_us: int | None, threads: int | None) -> Generator[Decoded | Damaged]:
         decoder, start, end = self._begin(since_us)
         threads = decoder.threads(end - start) if threads is None else threads
-        if self._compression != "none":
-            yield from decoder.decode(
-                self._spans(start, end, decoder.spans_in_use(threads)), threads
-            )
-            return
-        streams = list(self._streams)
-        while start < end:
+        if self._compression == "none":
+            streams = list(self._streams)
             start = yield from decoder.decode_file(self._file, streams, start, end, threads)
-            # A large packet, or damage.
-            spans = itertools.islice(self._spans(start, end, 1), 1)
-            for decoded in decoder.decode(spans, 1):
-                start = end if isinstance(decoded, Damaged) else decoded.end
-                yield decoded
-                del decoded
+            threads = 1  # for what is left, if anything: spans need not be unfolded
+        spans = self._spans(start, end, decoder.spans_in_use(threads))
+        yield from decoder.decode(spans, threads)
 
     def _damaged_packet(self, damaged: Damaged) -> RecordingError:
         return self.damaged(f"the packet is damaged: {damaged.error}", damaged.offset)

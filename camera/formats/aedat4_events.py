@@ -141,10 +141,9 @@ class EventsDecoder:
     def decode_file(
         self, file: RecordingFile, streams: list[int], offset: int, end: int, threads: int
     ) -> Generator[Decoded | Damaged, None, int]:
-        """As `decode`, of an uncompressed file itself; what need not be unfolded is soon read.
+        """As `decode`, of an uncompressed file itself; ends where `Aedat4Pass` does.
 
-        Ends where `Aedat4Pass` does: before what `decode` takes or who reads its header refuses.
-        Returns that byte offset.
+        Returns that byte offset. Of what follows, `decode` takes a large packet; nobody a damaged.
         """
         native = _native.Aedat4Pass(
             file.fileno(), offset, end, streams, self._stream, *self._geometry, threads

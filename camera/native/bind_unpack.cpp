@@ -2,10 +2,8 @@
 #include <nanobind/stl/vector.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <memory>
 #include <optional>
-#include <system_error>
 
 #include "bind_decoder.hpp"
 #include "bind_slices.hpp"
@@ -97,7 +95,10 @@ class Pass {
   Pass(int file, std::uint64_t offset, std::uint64_t end, std::vector<std::int32_t> streams,
        std::int32_t wanted, std::uint32_t width, std::uint32_t height, unsigned threads)
       : file_(dup(file)) {
-    if (file_.number < 0) throw std::system_error(errno, std::generic_category(), "the file");
+    if (file_.number < 0) {
+      PyErr_SetFromErrno(PyExc_OSError);
+      throw nb::python_error();
+    }
     pass_.emplace(
         saccade::Aedat4Source{file_.number, offset, end, std::move(streams), wanted, width, height},
         threads);

@@ -77,10 +77,14 @@ bool Aedat4BatchDecoder::take(const std::uint8_t* packet, std::size_t size, std:
 // Columns need room for all, and only now is it known how many there are.
 Aedat4Events Aedat4BatchDecoder::events() const {
   Aedat4Events out{EventColumns(n_events_)};
+  append_events(out);
+  return out;
+}
+
+void Aedat4BatchDecoder::append_events(Aedat4Events& out) const {
   for (const Records& part : records_) {
     read_aedat4_records(start(part), part.n, width_, height_, out);
   }
-  return out;
 }
 
 bool Aedat4BatchDecoder::count(SliceCounter& to) {

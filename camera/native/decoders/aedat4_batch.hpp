@@ -48,6 +48,8 @@ class Aedat4BatchDecoder {
 
   // The events of what was taken, in order.
   Aedat4Events events() const;
+  // The same behind others, in columns that have room for them.
+  void append_events(Aedat4Events& out) const;
   // Counts them until a slice is due; false then, and true where all are counted. Needs !to.due().
   bool count(SliceCounter& to);
   // What count() left out since it was last asked.

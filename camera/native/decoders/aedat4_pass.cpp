@@ -5,9 +5,10 @@
 #include <algorithm>
 #include <cerrno>
 #include <optional>
-#include <stdexcept>
+#include <system_error>
 #include <utility>
 
+#include "aedat4_batch.hpp"
 #include "aedat4_packet.hpp"
 #include "blocks.hpp"
 
@@ -31,17 +32,24 @@ std::size_t read_file(int file, std::uint64_t offset, std::uint8_t* to, std::siz
 
 }  // namespace
 
-struct Aedat4Pass::Buffer {
-  static constexpr std::size_t kSize = kPiece + Aedat4Packet::kHeader + kLargest;
-  MemoryBlock bytes = take_block(kSize);
+// What each thread works with.
+struct Aedat4Pass::Workspace {
+  explicit Workspace(const Aedat4Source& of) : decoder(of.wanted, false, of.width, of.height) {}
+
+  MemoryBlock bytes = take_block(kPiece + Aedat4Packet::kHeader + kLargest);
+  Aedat4BatchDecoder decoder;
 };
 
 Aedat4Pass::Aedat4Pass(Aedat4Source source, unsigned threads)
     : source_(std::move(source)),
       room_(threads + 1),
       position_(source_.offset),
-      own_(std::make_unique<Buffer>()) {
-  for (unsigned k = 1; k < threads; ++k) helpers_.emplace_back(&Aedat4Pass::help, this);
+      own_(std::make_unique<Workspace>(source_)) {
+  try {
+    for (unsigned k = 1; k < threads; ++k) helpers_.emplace_back(&Aedat4Pass::help, this);
+  } catch (const std::system_error&) {
+    // The system has no more threads: those that there are read the same.
+  }
 }
 
 Aedat4Pass::~Aedat4Pass() {
@@ -80,9 +88,9 @@ std::unique_ptr<Aedat4Part> Aedat4Pass::next() {
 }
 
 void Aedat4Pass::help() {
-  Buffer buffer;
+  Workspace work(source_);
   while (true) {
-    if (step(buffer)) continue;
+    if (step(work)) continue;
     std::unique_lock<std::mutex> lock(mutex_);
     taken_.wait(lock, [this] { return ended_ || can_step(); });
     if (ended_) return;
@@ -90,7 +98,7 @@ void Aedat4Pass::help() {
 }
 
 // False where there is nothing to do, or no room for what comes of it.
-bool Aedat4Pass::step(Buffer& buffer) {
+bool Aedat4Pass::step(Workspace& work) {
   std::shared_ptr<Slot> slot;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -105,7 +113,7 @@ bool Aedat4Pass::step(Buffer& buffer) {
     position_ = slot->ends.back();
   }
   try {
-    slot->part = read(*slot, buffer);
+    slot->part = read(*slot, work);
   } catch (...) {
     slot->error = std::current_exception();
   }
@@ -138,40 +146,23 @@ std::vector<std::uint64_t> Aedat4Pass::find_pieces() const {
 }
 
 // Ends early before a packet that is damaged, or no longer there.
-std::unique_ptr<Aedat4Part> Aedat4Pass::read(const Slot& slot, Buffer& buffer) const {
+std::unique_ptr<Aedat4Part> Aedat4Pass::read(const Slot& slot, Workspace& work) const {
   auto part = std::make_unique<Aedat4Part>(slot.ends.back() - slot.begin);
   part->end = slot.begin;
   for (const std::uint64_t end : slot.ends) {
-    std::uint8_t* const bytes = buffer.bytes.get();
+    std::uint8_t* const bytes = work.bytes.get();
     const auto n_bytes = static_cast<std::size_t>(end - part->end);
-    part->end += decode(bytes, read_file(source_.file, part->end, bytes, n_bytes), *part);
+    const std::size_t whole =
+        whole_aedat4_packets(bytes, read_file(source_.file, part->end, bytes, n_bytes),
+                             source_.streams, source_.wanted, kLargest);
+    Aedat4Batch taken = work.decoder.unfold(bytes, whole, whole, whole);
+    work.decoder.append_events(part->decoded);
+    part->end += taken.taken;
+    part->others += taken.others;
+    part->damage = std::move(taken.damage);
     if (part->end < end) break;
   }
   return part;
-}
-
-// The bytes of the packets that it took.
-std::size_t Aedat4Pass::decode(const std::uint8_t* bytes, std::size_t n_bytes,
-                               Aedat4Part& part) const {
-  std::size_t at = 0;
-  while (n_bytes - at >= Aedat4Packet::kHeader) {
-    const std::optional<Aedat4Packet> packet = read_aedat4_packet(bytes + at, source_.streams);
-    const std::size_t payload = at + Aedat4Packet::kHeader;
-    if (!packet || packet->size > n_bytes - payload) break;
-    if (packet->stream != source_.wanted) {
-      ++part.others;
-    } else {
-      try {
-        const auto [first, n] = aedat4_records(bytes + payload, packet->size);
-        read_aedat4_records(first, n, source_.width, source_.height, part.decoded);
-      } catch (const std::invalid_argument& error) {
-        part.damage = error.what();
-        break;
-      }
-    }
-    at = payload + packet->size;
-  }
-  return at;
 }
 
 }  // namespace saccade

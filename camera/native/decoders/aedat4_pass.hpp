@@ -41,7 +41,7 @@ class Aedat4Pass {
   // A larger packet is not read.
   static constexpr std::size_t kLargest = 2u << 20;
 
-  // threads: the caller's among them.
+  // threads: how many at most, the caller's among them.
   Aedat4Pass(Aedat4Source source, unsigned threads);
   ~Aedat4Pass();  // waits for what is being read
   Aedat4Pass(const Aedat4Pass&) = delete;
@@ -59,13 +59,12 @@ class Aedat4Pass {
     std::exception_ptr error;
     bool done = false;
   };
-  struct Buffer;
+  struct Workspace;
 
   void help();
-  bool step(Buffer& buffer);
+  bool step(Workspace& work);
   std::vector<std::uint64_t> find_pieces() const;
-  std::unique_ptr<Aedat4Part> read(const Slot& slot, Buffer& buffer) const;
-  std::size_t decode(const std::uint8_t* bytes, std::size_t n_bytes, Aedat4Part& part) const;
+  std::unique_ptr<Aedat4Part> read(const Slot& slot, Workspace& work) const;
   bool can_step() const { return !ended_ && waiting_.size() < room_; }
 
   const Aedat4Source source_;
@@ -75,7 +74,7 @@ class Aedat4Pass {
   std::deque<std::shared_ptr<Slot>> waiting_;  // in the order of the file
   std::uint64_t position_;                     // where the next one begins
   bool ended_ = false;                         // no other one begins
-  std::unique_ptr<Buffer> own_;                // the caller's
+  std::unique_ptr<Workspace> own_;             // the caller's
   std::vector<std::thread> helpers_;
 };
 
